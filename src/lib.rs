@@ -1,0 +1,5 @@
+//! A private chat agent that remembers, and whose memory only its owner can read.
+//!
+//! The rooms, what each may use and what it alone may touch: `docs/architecture.md`.
+
+pub mod model;
