@@ -1,0 +1,249 @@
+//! Segments: a run of the log sealed whole, as JSON lines.
+
+use zeroize::Zeroizing;
+
+use super::blob::{Blob, BlobId, BlobKind, CHUNK_BYTES, TAG_BYTES};
+use super::error::SealError;
+use super::frame::{Chain, Link, Position, check_record};
+use super::keys::DataKey;
+use super::sealed::Sealed;
+
+/// `first_seq u64 ‖ count u32 ‖ 0 u32 ‖ link_before 32 ‖ link_after 32`.
+const SEGMENT_HEAD_BYTES: usize = 80;
+
+/// What a segment's first chunk tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SegmentHead {
+    /// The place before the first record.
+    pub before: Position,
+    pub count: u32,
+    /// The place behind the last record.
+    pub after: Position,
+}
+
+impl SegmentHead {
+    fn parse(text: &[u8]) -> Result<Self, SealError> {
+        let head = text
+            .first_chunk::<SEGMENT_HEAD_BYTES>()
+            .ok_or(SealError::SegmentCount)?;
+        let u64_at = |at: usize| u64::from_be_bytes(*head[at..].first_chunk().expect("in range"));
+        let link_at = |at: usize| Link(*head[at..].first_chunk().expect("in range"));
+        let (first_seq, counted) = (u64_at(0), u64_at(8));
+        let (count, zero) = ((counted >> 32) as u32, counted as u32);
+        let seq = first_seq.checked_sub(1).ok_or(SealError::SegmentCount)?;
+        let last = seq
+            .checked_add(u64::from(count))
+            .ok_or(SealError::SegmentCount)?;
+        if zero != 0 || count == 0 {
+            return Err(SealError::SegmentCount);
+        }
+        Ok(SegmentHead {
+            before: Position {
+                seq,
+                link: link_at(16),
+            },
+            count,
+            after: Position {
+                seq: last,
+                link: link_at(48),
+            },
+        })
+    }
+
+    /// Opens only the first chunk: `start` holds the head and at least that chunk of the file.
+    pub fn read(
+        key: &DataKey,
+        number: u64,
+        start: &[u8],
+        file_bytes: u64,
+    ) -> Result<Self, SealError> {
+        let id = BlobId::numbered(BlobKind::Segment, number);
+        let blob = Blob::read(key, id, start, file_bytes)?;
+        let wrong = SealError::Chunk { index: 0 };
+        let (offset, len) = blob.chunk_place(0).ok_or(wrong)?;
+        let chunk = start
+            .get(offset as usize..offset as usize + len)
+            .ok_or(wrong)?;
+        let mut chunk = Zeroizing::new(chunk.to_vec());
+        SegmentHead::parse(blob.open_chunk(0, &mut chunk)?)
+    }
+
+    /// Bytes from a segment file's start that `read` needs.
+    pub const START_BYTES: usize = super::blob::HEAD_BYTES + CHUNK_BYTES + TAG_BYTES;
+}
+
+/// An opened segment.
+pub struct Segment {
+    pub head: SegmentHead,
+    text: Zeroizing<Vec<u8>>,
+}
+
+impl Segment {
+    /// Opens a whole file; counts its lines, and leaves the links to `verify`.
+    pub fn open(key: &DataKey, number: u64, file: &[u8]) -> Result<Self, SealError> {
+        let (_, text) = key.open(BlobId::numbered(BlobKind::Segment, number), file)?;
+        let head = SegmentHead::parse(&text)?;
+        let lines = &text[SEGMENT_HEAD_BYTES..];
+        let count = lines.iter().filter(|byte| **byte == b'\n').count();
+        if count != head.count as usize || lines.last() != Some(&b'\n') {
+            return Err(SealError::SegmentCount);
+        }
+        Ok(Segment { head, text })
+    }
+
+    /// The records, in order, without their line feeds.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = &self.text[SEGMENT_HEAD_BYTES..self.text.len() - 1];
+        lines.split(|byte| *byte == b'\n')
+    }
+
+    /// Recomputes every link.
+    pub fn verify(&self, chain: &Chain) -> Result<(), SealError> {
+        let end = self
+            .records()
+            .fold(self.head.before, |at, record| chain.next(at, record));
+        if end == self.head.after {
+            Ok(())
+        } else {
+            Err(SealError::SegmentLinks)
+        }
+    }
+}
+
+/// What is left of a damaged segment: runs of whole lines, and how many were lost in between.
+pub struct Salvage {
+    /// From the first chunk, where that opens.
+    pub head: Option<SegmentHead>,
+    pub runs: Vec<Vec<Zeroizing<Vec<u8>>>>,
+    /// Chunks that do not open.
+    pub damaged: Vec<u64>,
+}
+
+impl Salvage {
+    /// Opens what opens of a damaged file. An error means that not even the head can be read.
+    pub fn open(key: &DataKey, number: u64, file: &[u8]) -> Result<Self, SealError> {
+        let id = BlobId::numbered(BlobKind::Segment, number);
+        let blob = Blob::read(key, id, file, file.len() as u64)?;
+        let mut salvage = Salvage {
+            head: None,
+            runs: Vec::new(),
+            damaged: Vec::new(),
+        };
+        let mut text = Zeroizing::new(Vec::new());
+        let mut starts_whole = true;
+        for index in 0..blob.chunks() {
+            let (offset, len) = blob.chunk_place(index).expect("index is below the count");
+            let mut chunk = Zeroizing::new(file[offset as usize..offset as usize + len].to_vec());
+            match blob.open_chunk(index, &mut chunk) {
+                Ok(part) if index == 0 => {
+                    salvage.head = SegmentHead::parse(part).ok();
+                    text.extend_from_slice(part.get(SEGMENT_HEAD_BYTES..).unwrap_or_default());
+                }
+                Ok(part) => text.extend_from_slice(part),
+                Err(_) => {
+                    salvage.keep_run(&text, starts_whole);
+                    text = Zeroizing::new(Vec::new());
+                    starts_whole = false;
+                    salvage.damaged.push(index);
+                }
+            }
+        }
+        salvage.keep_run(&text, starts_whole);
+        Ok(salvage)
+    }
+
+    /// Takes the whole lines of `text`; a line cut at either end is not whole.
+    fn keep_run(&mut self, text: &[u8], starts_whole: bool) {
+        let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+        lines.pop();
+        let from = usize::from(!starts_whole).min(lines.len());
+        self.runs.push(
+            lines[from..]
+                .iter()
+                .map(|l| Zeroizing::new(l.to_vec()))
+                .collect(),
+        );
+    }
+}
+
+/// Builds a segment record by record.
+pub struct SegmentWriter {
+    before: Position,
+    at: Position,
+    text: Zeroizing<Vec<u8>>,
+}
+
+impl SegmentWriter {
+    /// Starts behind `before`.
+    pub fn new(before: Position) -> Self {
+        SegmentWriter {
+            before,
+            at: before,
+            text: Zeroizing::new(vec![0; SEGMENT_HEAD_BYTES]),
+        }
+    }
+
+    pub fn push(&mut self, chain: &Chain, record: &[u8]) -> Result<Position, SealError> {
+        check_record(record)?;
+        self.reserve(record.len() + 1);
+        self.text.extend_from_slice(record);
+        self.text.push(b'\n');
+        self.at = chain.next(self.at, record);
+        Ok(self.at)
+    }
+
+    /// Grows without leaving unwiped copies behind.
+    fn reserve(&mut self, more: usize) {
+        let wanted = self.text.len() + more;
+        if wanted > self.text.capacity() {
+            let mut grown = Zeroizing::new(Vec::with_capacity(wanted.next_power_of_two()));
+            grown.extend_from_slice(&self.text);
+            self.text = grown;
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.at == self.before
+    }
+
+    pub fn count(&self) -> u64 {
+        self.at.seq - self.before.seq
+    }
+
+    /// Bytes of plaintext so far.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    pub fn at(&self) -> Position {
+        self.at
+    }
+
+    /// Seals what was pushed as segment `number`.
+    pub fn seal(self, key: &DataKey, number: u64) -> Result<(Sealed, SegmentHead), SealError> {
+        let id = BlobId::numbered(BlobKind::Segment, number);
+        let blob = Blob::draw(key, id, 1, self.text.len() as u64)?;
+        self.seal_with(&blob)
+    }
+
+    pub(super) fn seal_with(mut self, blob: &Blob) -> Result<(Sealed, SegmentHead), SealError> {
+        let count = u32::try_from(self.count()).map_err(|_| SealError::SegmentCount)?;
+        if count == 0 {
+            return Err(SealError::SegmentCount);
+        }
+        let head = SegmentHead {
+            before: self.before,
+            count,
+            after: self.at,
+        };
+        self.text[..8].copy_from_slice(&(self.before.seq + 1).to_be_bytes());
+        self.text[8..12].copy_from_slice(&count.to_be_bytes());
+        self.text[16..48].copy_from_slice(&head.before.link.0);
+        self.text[48..80].copy_from_slice(&head.after.link.0);
+        Ok((super::blob::seal_parts(blob, &self.text), head))
+    }
+}
+
+#[cfg(test)]
+#[path = "segment_tests.rs"]
+mod tests;
