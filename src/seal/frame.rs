@@ -17,8 +17,9 @@ pub const TAIL_HEAD_BYTES: usize = HEAD_BYTES + START_BYTES + TAG_BYTES;
 pub const RECORD_BYTES_MAX: usize = (16 << 20) - TAG_BYTES;
 const START_BYTES: usize = 40;
 const FRAME_HEAD_BYTES: usize = 80;
-/// How far ahead of the chain a frame may claim to be when bytes are searched for frames.
-const SEQ_AHEAD_MAX: u64 = 4096;
+/// How far from the chain's end a frame may claim to be when bytes are searched for frames: behind
+/// it too, so that a frame that was put there twice is found.
+const SEQ_FAR_MAX: u64 = 4096;
 
 /// A keyed hash over every record so far: equal links mean equal logs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,11 +161,9 @@ impl FrameHead {
         FRAME_HEAD_BYTES + self.clen as usize
     }
 
-    /// Whether a search behind `seq` should try to open this.
-    pub fn is_plausible_after(&self, seq: u64, bytes_left: usize) -> bool {
-        self.frame_bytes() <= bytes_left
-            && self.seq > seq
-            && self.seq <= seq.saturating_add(SEQ_AHEAD_MAX)
+    /// Whether a search for frames near `seq` should try to open this.
+    pub fn is_plausible_near(&self, seq: u64, bytes_left: usize) -> bool {
+        self.frame_bytes() <= bytes_left && self.seq.abs_diff(seq) <= SEQ_FAR_MAX
     }
 
     fn to_bytes(self) -> [u8; FRAME_HEAD_BYTES] {

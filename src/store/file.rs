@@ -1,0 +1,572 @@
+//! The file store: one directory, no server.
+//!
+//! A file that is replaced is written to a temporary file beside it, synced, and renamed; any
+//! error removes the temporary file and leaves the old one. A tail is appended to by one write and
+//! one sync. Nothing is ever written through a symbolic link.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::error::StoreError;
+use super::held::Held;
+use super::lock;
+use super::name::{
+    self, Dir, HEADER, LOCK, Name, Part, QUARANTINE, SEARCH_INDEX, SESSION_LOG, is_temporary,
+};
+use super::watch::{Watching, watch};
+use super::{Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
+use crate::seal::{EpochId, Random, Sealed, SealedFrames, VaultId, WITNESS_PLACE_BYTES};
+
+/// Room that a write leaves on the disk beyond its own size.
+const SPACE_LEFT_BYTES: u64 = 64 * 1024;
+
+/// A vault's directory, and the directory of this machine's witnesses.
+pub struct FileStore {
+    root: PathBuf,
+    witness_dir: PathBuf,
+    held: Held,
+    /// A directory that was open to other users when it was found, and is not any more.
+    tightened: Option<u32>,
+}
+
+fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fd = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+    Ok(File::from(fd))
+}
+
+/// Opens a regular file that is there.
+pub(super) fn open_existing(path: &Path, writable: bool) -> io::Result<Option<File>> {
+    let both = OFlags::RDWR | OFlags::APPEND;
+    // NONBLOCK: a fifo under our name must not hang the open.
+    let opened = match open(
+        path,
+        OFlags::NONBLOCK | if writable { both } else { OFlags::RDONLY },
+    ) {
+        // A read-only disk still shows what is on it.
+        Err(e) if writable && matches!(e.kind(), ErrorKind::ReadOnlyFilesystem) => {
+            open(path, OFlags::NONBLOCK | OFlags::RDONLY)
+        }
+        other => other,
+    };
+    match opened {
+        Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
+        Ok(_) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "not a regular file",
+        )),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens the lock file, which is made at the first sight of a directory.
+pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
+    let fail = |source| StoreError::from_io(LOCK, source);
+    match open(path, OFlags::RDWR) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            open(path, OFlags::RDWR | OFlags::CREATE).map_err(fail)
+        }
+        // On a read-only disk nobody writes; a shared lock on a handle that reads is enough.
+        Err(e)
+            if matches!(
+                e.kind(),
+                ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+            ) =>
+        {
+            open(path, OFlags::RDONLY).map_err(fail)
+        }
+        other => other.map_err(fail),
+    }
+}
+
+fn sync_dir(path: &Path) -> io::Result<()> {
+    open(path, OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()
+}
+
+impl FileStore {
+    /// Opens a directory that is there and belongs to the caller. One that others can enter is
+    /// closed to them, and `tightened` tells what its mode was.
+    pub fn open(root: &Path, witness_dir: &Path) -> Result<Self, StoreError> {
+        let shown = root.display().to_string();
+        let root = match fs::canonicalize(root) {
+            Ok(root) => root,
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Err(StoreError::NoDirectory(shown));
+            }
+            Err(source) => return Err(StoreError::from_io(shown, source)),
+        };
+        let found = fs::metadata(&root).map_err(|source| StoreError::from_io(&shown, source))?;
+        if !found.is_dir() {
+            return Err(StoreError::NotADirectory(shown));
+        }
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(StoreError::ForeignOwner {
+                path: shown,
+                uid: found.uid(),
+            });
+        }
+        let mode = found.mode() & 0o7777;
+        let mut tightened = None;
+        if mode & 0o077 != 0 {
+            fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).ok();
+            tightened = Some(mode);
+        }
+        Ok(FileStore {
+            root,
+            witness_dir: witness_dir.to_owned(),
+            held: Held::default(),
+            tightened,
+        })
+    }
+
+    /// Makes the directory, and its parents, if it is not there; then opens it.
+    pub fn create(root: &Path, witness_dir: &Path) -> Result<Self, StoreError> {
+        let fail = |source| StoreError::from_io(root.display().to_string(), source);
+        if !root.exists() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(root)
+                .map_err(fail)?;
+            if let Some(parent) = root.parent().filter(|p| !p.as_os_str().is_empty()) {
+                sync_dir(parent).ok();
+            }
+        }
+        FileStore::open(root, witness_dir)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The mode that the directory had, if others could enter it.
+    pub fn tightened(&self) -> Option<u32> {
+        self.tightened
+    }
+
+    /// The witness file of a vault in this directory: `<vault id>-<hash of the directory>`.
+    fn witness_path(&self, vault: VaultId) -> PathBuf {
+        use sha2::Digest;
+        use std::os::unix::ffi::OsStrExt;
+        let digest = sha2::Sha256::digest(self.root.as_os_str().as_bytes());
+        let short: String = digest[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.witness_dir.join(format!("{vault}-{short}"))
+    }
+
+    fn path(&self, name: &Name) -> PathBuf {
+        self.root.join(name.path())
+    }
+
+    fn make_dir(&self, path: &Path) -> Result<(), StoreError> {
+        match fs::DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(source) => Err(StoreError::from_io(path.display().to_string(), source)),
+        }
+    }
+
+    /// Makes sure that the directory a part lies in is there, durably.
+    fn make_folder(&self, name: &Name) -> Result<(), StoreError> {
+        let Name::In(dir, part) = name else {
+            return Ok(());
+        };
+        let (Some(folder), _) = part.place() else {
+            return Ok(());
+        };
+        let parent = self.root.join(dir.file_name());
+        let path = parent.join(folder);
+        if !path.is_dir() {
+            self.make_dir(&path)?;
+            sync_dir(&parent).map_err(|source| StoreError::from_io(folder, source))?;
+        }
+        Ok(())
+    }
+
+    fn check_space(&self, file: &str, needed: u64) -> Result<(), StoreError> {
+        let Ok(space) = rustix::fs::statvfs(&self.root) else {
+            return Ok(());
+        };
+        let left = space.f_bavail.saturating_mul(space.f_frsize);
+        if left < needed.saturating_add(SPACE_LEFT_BYTES) {
+            return Err(StoreError::NoSpace {
+                file: file.to_owned(),
+                needed,
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes a synced temporary file beside `path` and renames it there.
+    fn write_whole(&self, path: &Path, bytes: &[u8], name_lasts: bool) -> Result<(), StoreError> {
+        let file_name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        self.check_space(&file_name, bytes.len() as u64)?;
+        let fail = |source| StoreError::from_io(&file_name, source);
+        let parent = path.parent().unwrap_or(&self.root);
+        let token = Random::bytes().map_err(|_| fail(ErrorKind::Other.into()))?;
+        let temporary = parent.join(name::temporary(&file_name, token));
+        let mut file =
+            open(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL).map_err(fail)?;
+        let synced = |source| StoreError::Sync {
+            file: file_name.clone(),
+            source,
+        };
+        let written = file
+            .write_all(bytes)
+            .map_err(fail)
+            .and_then(|()| file.sync_all().map_err(synced))
+            .and_then(|()| fs::rename(&temporary, path).map_err(fail));
+        if let Err(error) = written {
+            fs::remove_file(&temporary).ok();
+            return Err(error);
+        }
+        if name_lasts {
+            sync_dir(parent).map_err(|source| StoreError::Sync {
+                file: file_name.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn sync_failed(&self, name: &Name, source: io::Error) -> StoreError {
+        self.held.forget(name);
+        StoreError::Sync {
+            file: name.to_string(),
+            source,
+        }
+    }
+
+    /// Every entry of a directory with its name as text; none if there is no such directory.
+    fn entries(&self, path: &Path) -> Result<Vec<(String, fs::DirEntry)>, StoreError> {
+        let fail = |source| StoreError::from_io(path.display().to_string(), source);
+        let listing = match fs::read_dir(path) {
+            Ok(listing) => listing,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(fail(source)),
+        };
+        let mut entries = Vec::new();
+        for entry in listing {
+            let entry = entry.map_err(fail)?;
+            entries.push((entry.file_name().to_string_lossy().into_owned(), entry));
+        }
+        Ok(entries)
+    }
+
+    fn remove_temporary(&self, dir: &Path) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        for (name, entry) in self.entries(dir)? {
+            if is_temporary(&name) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                fs::remove_file(entry.path())
+                    .map_err(|source| StoreError::from_io(&name, source))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Store for FileStore {
+    fn exclusive(&self, purpose: Purpose, wait: Wait) -> Result<Exclusive, StoreError> {
+        lock::exclusive(&self.root, purpose, wait)
+    }
+
+    fn shared(&self, wait: Wait) -> Result<Shared, StoreError> {
+        lock::shared(&self.root, wait)
+    }
+
+    fn index_lock(&self, epoch: EpochId) -> Result<Option<Exclusive>, StoreError> {
+        let folder = self
+            .root
+            .join(Dir::Live(epoch).file_name())
+            .join(SEARCH_INDEX);
+        self.make_dir(&folder)?;
+        Ok(lock::try_exclusive(open_lock(&folder.join(LOCK))?))
+    }
+
+    fn revision(&self, name: &Name) -> Result<Option<Revision>, StoreError> {
+        Ok(self
+            .held
+            .current(name, &self.path(name))?
+            .map(|(revision, _)| revision))
+    }
+
+    fn size(&self, name: &Name) -> Result<Option<u64>, StoreError> {
+        match fs::symlink_metadata(self.path(name)) {
+            Ok(found) => Ok(Some(found.len())),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::from_io(name.to_string(), source)),
+        }
+    }
+
+    fn read(&self, name: &Name) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read_at(name, 0, usize::MAX)
+    }
+
+    fn read_at(&self, name: &Name, at: u64, len: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let fail = |source| StoreError::from_io(name.to_string(), source);
+        let Some(file) = open_existing(&self.path(name), false).map_err(fail)? else {
+            return Ok(None);
+        };
+        let size = file.metadata().map_err(fail)?.len();
+        let wanted = size.saturating_sub(at).min(len as u64) as usize;
+        let mut out = vec![0; wanted];
+        let mut got = 0;
+        while got < wanted {
+            match file.read_at(&mut out[got..], at + got as u64) {
+                Ok(0) => break,
+                Ok(n) => got += n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(source) => return Err(fail(source)),
+            }
+        }
+        out.truncate(got);
+        Ok(Some(out))
+    }
+
+    fn replace(
+        &self,
+        _lock: &Exclusive,
+        name: &Name,
+        expected: Expected,
+        bytes: &Sealed,
+    ) -> Result<Revision, StoreError> {
+        let path = self.path(name);
+        let conflict = || StoreError::Conflict {
+            file: name.to_string(),
+        };
+        match expected {
+            Expected::Anything => {}
+            Expected::Absent => {
+                if self.size(name)?.is_some() {
+                    return Err(conflict());
+                }
+            }
+            Expected::Unchanged(held) => {
+                self.held.unchanged(name, &path, held)?;
+            }
+        }
+        self.make_folder(name)?;
+        let lasts = !matches!(name, Name::In(_, part) if part.is_rebuildable());
+        self.write_whole(&path, bytes.bytes(), lasts)?;
+        self.revision(name)?.ok_or_else(conflict)
+    }
+
+    fn append(
+        &self,
+        _lock: &Exclusive,
+        name: &Name,
+        held: Revision,
+        at: u64,
+        frames: &SealedFrames,
+    ) -> Result<(), StoreError> {
+        let fail = |source| StoreError::from_io(name.to_string(), source);
+        let file = self.held.unchanged(name, &self.path(name), held)?;
+        if file.metadata().map_err(fail)?.len() != at {
+            return Err(StoreError::Conflict {
+                file: name.to_string(),
+            });
+        }
+        let written = (&*file).write_all(frames.bytes()).map_err(fail);
+        let done = written.and_then(|()| {
+            file.sync_data()
+                .map_err(|source| self.sync_failed(name, source))
+        });
+        if done.is_err() {
+            // What cannot be cut either is a torn end, which the next appender quarantines, or
+            // whole frames that were never acknowledged.
+            file.set_len(at).ok();
+        }
+        done
+    }
+
+    fn sync(&self, _lock: &Exclusive, name: &Name, held: Revision) -> Result<(), StoreError> {
+        let file = self.held.unchanged(name, &self.path(name), held)?;
+        file.sync_data()
+            .map_err(|source| self.sync_failed(name, source))
+    }
+
+    fn quarantine_end(
+        &self,
+        _lock: &Exclusive,
+        name: &Name,
+        held: Revision,
+        at: u64,
+    ) -> Result<(), StoreError> {
+        let Name::In(dir, part) = name else {
+            return Err(StoreError::NotAFile(name.to_string()));
+        };
+        let file = self.held.unchanged(name, &self.path(name), held)?;
+        let end = self.read_at(name, at, usize::MAX)?.unwrap_or_default();
+        let epoch_dir = self.root.join(dir.file_name());
+        let quarantine = epoch_dir.join(QUARANTINE);
+        self.make_dir(&quarantine)?;
+        let fail = |source| StoreError::from_io(name.to_string(), source);
+        sync_dir(&epoch_dir).map_err(fail)?;
+        let token: [u8; 8] = Random::bytes().map_err(|_| fail(ErrorKind::Other.into()))?;
+        let kept = format!("{}.{}.{at}", part.place().1, u64::from_be_bytes(token));
+        self.write_whole(&quarantine.join(kept), &end, true)?;
+        file.set_len(at).map_err(fail)?;
+        file.sync_all()
+            .map_err(|source| self.sync_failed(name, source))
+    }
+
+    fn remove(&self, _lock: &Exclusive, name: &Name) -> Result<(), StoreError> {
+        match fs::remove_file(self.path(name)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                Err(StoreError::from_io(name.to_string(), e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn list(&self, dir: Dir) -> Result<Vec<Found>, StoreError> {
+        let top = self.root.join(dir.file_name());
+        let mut found = Vec::new();
+        for folder in [None, Some(SESSION_LOG), Some(SEARCH_INDEX)] {
+            let path = folder.map_or_else(|| top.clone(), |folder| top.join(folder));
+            for (name, entry) in self.entries(&path)? {
+                let Some(part) = Part::parse(folder, &name) else {
+                    continue;
+                };
+                match entry.metadata() {
+                    Ok(data) if data.is_file() => {
+                        found.push(Found {
+                            name: Name::In(dir, part),
+                            bytes: data.len(),
+                        });
+                    }
+                    // Removed since it was listed, or not a file: not ours.
+                    _ => {}
+                }
+            }
+        }
+        found.sort_by_key(|found| found.name);
+        Ok(found)
+    }
+
+    fn epochs(&self) -> Result<Vec<Dir>, StoreError> {
+        let entries = self.entries(&self.root)?;
+        let mut dirs: Vec<Dir> = entries
+            .iter()
+            .filter_map(|(name, _)| Dir::parse(name))
+            .collect();
+        dirs.sort();
+        Ok(dirs)
+    }
+
+    fn draft(&self, _lock: &Exclusive, draft: Dir) -> Result<(), StoreError> {
+        let path = self.root.join(draft.file_name());
+        let fail = |source| StoreError::from_io(draft.file_name(), source);
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(fail)?;
+        self.make_dir(&path.join(SESSION_LOG))?;
+        sync_dir(&path).map_err(fail)
+    }
+
+    fn publish(&self, _lock: &Exclusive, draft: Dir) -> Result<(), StoreError> {
+        let from = self.root.join(draft.file_name());
+        let to = self.root.join(Dir::Live(draft.epoch()).file_name());
+        let fail = |source| StoreError::from_io(draft.file_name(), source);
+        for folder in [Some(SESSION_LOG), Some(SEARCH_INDEX), None] {
+            let path = folder.map_or_else(|| from.clone(), |folder| from.join(folder));
+            if path.is_dir() {
+                sync_dir(&path).map_err(fail)?;
+            }
+        }
+        fs::rename(&from, &to).map_err(fail)?;
+        sync_dir(&self.root).map_err(fail)
+    }
+
+    fn discard(&self, _lock: &Exclusive, dir: Dir) -> Result<(), StoreError> {
+        let name = dir.file_name();
+        match fs::remove_dir_all(self.root.join(&name)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::from_io(name, e)),
+            _ => Ok(()),
+        }
+    }
+
+    fn sweep(&self, lock: &Exclusive, live: EpochId) -> Result<usize, StoreError> {
+        let epoch = self.root.join(Dir::Live(live).file_name());
+        let mut removed = 0;
+        for dir in [
+            &self.root,
+            &epoch,
+            &epoch.join(SESSION_LOG),
+            &epoch.join(QUARANTINE),
+        ] {
+            removed += self.remove_temporary(dir)?;
+        }
+        for dir in self.epochs()? {
+            if matches!(dir, Dir::Draft(..)) {
+                self.discard(lock, dir)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn strangers(&self) -> Result<Vec<String>, StoreError> {
+        let ours = |name: &str| {
+            matches!(name, LOCK | HEADER | QUARANTINE)
+                || Dir::parse(name).is_some()
+                || is_temporary(name)
+        };
+        let entries = self.entries(&self.root)?;
+        let mut names: Vec<String> = entries
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(|name| !ours(name))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn witness(&self, vault: VaultId) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.witness_path(vault);
+        let fail = |source| StoreError::from_io(path.display().to_string(), source);
+        let Some(file) = open_existing(&path, false).map_err(fail)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let limit = 2 * WITNESS_PLACE_BYTES as u64;
+        io::Read::read_to_end(&mut io::Read::take(file, limit), &mut bytes).map_err(fail)?;
+        Ok(Some(bytes))
+    }
+
+    fn put_witness(&self, vault: VaultId, place: usize, bytes: &Sealed) -> Result<(), StoreError> {
+        let path = self.witness_path(vault);
+        let fail = |source| StoreError::from_io(path.display().to_string(), source);
+        let file = match open(&path, OFlags::WRONLY | OFlags::CREATE) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let mut builder = fs::DirBuilder::new();
+                builder
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(&self.witness_dir)
+                    .map_err(fail)?;
+                open(&path, OFlags::WRONLY | OFlags::CREATE).map_err(fail)?
+            }
+            other => other.map_err(fail)?,
+        };
+        let at = (place % 2 * WITNESS_PLACE_BYTES) as u64;
+        file.write_all_at(bytes.bytes(), at).map_err(fail)
+    }
+
+    fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError> {
+        watch(&self.root, wake)
+    }
+}
