@@ -135,6 +135,12 @@ impl VaultKey {
         }
     }
 
+    /// The same key once more, for tests that open a vault without its KDF.
+    #[cfg(test)]
+    pub(crate) fn again(&self) -> Self {
+        VaultKey::take(&mut self.bytes().clone(), self.vault)
+    }
+
     /// Draws a new key.
     pub fn draw(vault: VaultId) -> Result<Self, SealError> {
         Ok(VaultKey::take(&mut Random::bytes()?, vault))
@@ -142,6 +148,10 @@ impl VaultKey {
 
     pub(super) fn bytes(&self) -> &[u8; 32] {
         self.page.bytes()
+    }
+
+    pub fn vault(&self) -> VaultId {
+        self.vault
     }
 
     /// The key of everything that is sealed in `epoch`.

@@ -194,4 +194,6 @@ pub trait Store: Send + Sync {
 }
 
 #[cfg(test)]
+pub(crate) mod failing;
+#[cfg(test)]
 mod suite;

@@ -1,0 +1,96 @@
+//! What can be true of a vault that is not as it should be.
+
+use crate::seal::SealError;
+use crate::store::StoreError;
+
+/// A place that does not open, while everything around it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Below the state directory.
+    pub file: String,
+    /// The first record that cannot be read, where that is known.
+    pub first_seq: Option<u64>,
+    /// The last one.
+    pub last_seq: Option<u64>,
+    pub what: DamageKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DamageKind {
+    Missing,
+    DoesNotOpen,
+    /// It opens, but does not follow what is before it.
+    DoesNotFollow,
+}
+
+impl Damage {
+    /// Whether record `seq` may be among what is lost.
+    pub fn covers(&self, seq: u64) -> bool {
+        self.first_seq.is_none_or(|first| first <= seq)
+            && self.last_seq.is_none_or(|last| seq <= last)
+    }
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.what {
+            DamageKind::Missing => write!(f, "{} is missing", self.file)?,
+            DamageKind::DoesNotOpen => write!(f, "{} does not open", self.file)?,
+            DamageKind::DoesNotFollow => {
+                write!(f, "{} does not follow what is before it", self.file)?;
+            }
+        }
+        match (self.first_seq, self.last_seq) {
+            (Some(first), Some(last)) if first < last => write!(f, " (records {first} to {last})"),
+            (Some(first), _) => write!(f, " (record {first})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The vault is older than, or differs from, what this machine or its own checkpoints remember.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rollback {
+    #[error("the log ends at record {end}, and record {remembered} was there before")]
+    LogTruncated { end: u64, remembered: u64 },
+    #[error("record {seq} is not the one that was there before")]
+    LogForked { seq: u64 },
+    #[error("the header is of generation {found}, and generation {remembered} was there before")]
+    RolledBack { found: u64, remembered: u64 },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    #[error("there is no vault in this directory")]
+    NoVault,
+    #[error("this directory holds a vault")]
+    VaultExists,
+    #[error("this directory holds something else: {0}")]
+    NotEmpty(String),
+    #[error("the vault's header is missing; its records are there")]
+    HeaderMissing,
+    #[error("the vault's header is damaged")]
+    HeaderDamaged { source: SealError },
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    #[error("another process has changed the vault's keys")]
+    Rekeyed,
+    #[error(transparent)]
+    Rollback(#[from] Rollback),
+    #[error("{0}")]
+    Damaged(Damage),
+    #[error("{file} does not hold what was just written to it")]
+    ReadBack { file: String },
+    #[error("a record of {len} bytes is too long; {max} are allowed")]
+    RecordTooLong { len: usize, max: usize },
+    #[error("the vault changed again and again while it was being read")]
+    Restless,
+    #[error("{file} does not open")]
+    Sealed { file: String, source: SealError },
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a fold's state is not what its version says")]
+    FoldState(#[source] serde_json::Error),
+}

@@ -1,0 +1,132 @@
+//! The unlocked vault: keys, the log, checkpoints, epochs and the witness.
+//!
+//! Nothing here knows a terminal, a network, or what a record means; records go in and come out as
+//! lines, and folds are told apart by name only. `docs/format.md` is the contract.
+
+mod append;
+mod assess;
+mod checkpoint;
+mod entry;
+mod error;
+mod init;
+mod log;
+mod open;
+mod provider_keys;
+mod roll;
+mod scan;
+mod verify;
+mod witness;
+
+use std::sync::Arc;
+
+pub use checkpoint::View;
+pub use entry::Entry;
+pub use error::{Damage, DamageKind, Rollback, VaultError};
+pub use init::NewVault;
+pub use open::{LockedVault, Secret};
+pub use provider_keys::ProviderKeys;
+pub use verify::{Finding, Structure, VerifyReport, structure};
+
+use crate::model::{FoldName, Record};
+use crate::seal::{DataKey, EpochId, Header, Position, VaultId, VaultKey};
+use crate::store::{Part, Revision, Store, Wait};
+use log::OpenLog;
+use witness::WitnessState;
+use zeroize::Zeroizing;
+
+/// The sealed log as everything above sees it: the vault itself, or a vault across a socket.
+pub trait Log: Send {
+    /// Seals records on top of everything that is there; durable when it returns. The records of
+    /// one call count all or none. Returns the place behind the last.
+    fn append(&mut self, records: &[Record]) -> Result<Position, VaultError>;
+
+    /// Takes in what other processes appended. Writes nothing. Returns the log's end.
+    fn refresh(&mut self) -> Result<Position, VaultError>;
+
+    /// Some records behind `after`, in order; none at the end of the log. What is damaged is
+    /// passed over, so that numbers may be missing.
+    fn read(&mut self, after: u64) -> Result<Vec<Entry>, VaultError>;
+
+    /// A fold's saved state, opened; none if there is none that opens.
+    fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;
+
+    /// Saves a fold's state as of `at`, unless what is there is newer.
+    fn put_checkpoint(
+        &mut self,
+        name: FoldName,
+        version: u32,
+        at: Position,
+        json: Zeroizing<Vec<u8>>,
+    ) -> Result<(), VaultError>;
+
+    /// The place behind record `seq`; none if the log does not reach it or it is damaged.
+    fn position(&mut self, seq: u64) -> Result<Option<Position>, VaultError>;
+
+    /// The epoch that is open. Folds of another one start again.
+    fn epoch(&self) -> EpochId;
+}
+
+/// The file of a fold's checkpoint.
+fn part_of(name: FoldName) -> Part {
+    match name {
+        FoldName::ConversationBuffer => Part::ConversationBuffer,
+        FoldName::LongTermMemory => Part::LongTermMemory,
+        FoldName::Conversations => Part::Conversations,
+    }
+}
+
+/// An unlocked vault. Wipes its keys when dropped.
+pub struct Vault {
+    store: Arc<dyn Store>,
+    wait: Wait,
+    key: VaultKey,
+    header: Header,
+    header_held: Revision,
+    data: DataKey,
+    log: OpenLog,
+    witness: WitnessState,
+    /// Up to here everything is known to be on the disk.
+    durable: Position,
+    rollback: Option<Rollback>,
+    /// The leftovers of interrupted writers were removed by this handle.
+    swept: bool,
+    /// A sync failed: the next append starts a new tail.
+    mistrust_tail: bool,
+}
+
+impl Vault {
+    pub fn id(&self) -> VaultId {
+        self.header.vault
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What is damaged and waits for a repair, as far as it was met.
+    pub fn damage(&self) -> &[Damage] {
+        self.log.damage()
+    }
+
+    /// Why the vault is read-only, if it is.
+    pub fn rollback(&self) -> Option<&Rollback> {
+        self.rollback.as_ref()
+    }
+
+    /// Whether this machine had a witness of the vault when it was opened.
+    pub fn has_witness(&self) -> bool {
+        self.witness.newest().is_some()
+    }
+
+    /// The end of the log as last seen.
+    pub fn end(&self) -> Position {
+        self.log.end()
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+}
+
+#[cfg(test)]
+mod tests;
