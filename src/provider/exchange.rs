@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,8 +27,6 @@ use super::{Event, Notice, Request};
 const REPLY_BYTES_MAX: u64 = 64 << 20;
 /// The vendors' own clients try three times.
 const RETRIES_MAX: u32 = 2;
-/// How many things a server may find unknown in one request.
-const ADAPTATIONS_MAX: u32 = 6;
 /// What is left of a finished reply: reading it lets the connection serve the next one.
 const REST_WAIT: Duration = Duration::from_millis(50);
 /// A reply that is complete is not waited for any longer, only for its token counts.
@@ -44,10 +43,13 @@ pub(super) trait Wire: Sync {
     }
     fn url(&self) -> Url;
     fn headers(&self) -> HeaderMap;
-    fn body(&self, request: &Request) -> Zeroizing<Vec<u8>>;
-    /// Learns from a refusal what this server does not know; `true` if the request, written
-    /// again, will be without it.
-    fn adapts(&self, status: u16, message: &str) -> bool;
+    /// What this server was found not to take: bits that mean something to the vendor's file.
+    /// They are only ever added.
+    fn quirks(&self) -> &AtomicU8;
+    /// Writes the request without what the quirks say.
+    fn body(&self, request: &Request, quirks: u8) -> Zeroizing<Vec<u8>>;
+    /// The quirks that a refusal of the request (status 400 or 422) speaks of.
+    fn complaint(&self, message: &str) -> u8;
     fn framing(&self) -> Framing;
     fn reader(&self) -> Box<dyn Reader>;
 }
@@ -101,7 +103,6 @@ pub(super) fn exchange<'a>(
         step: Step::Prepare,
         deadline: None,
         retries: 0,
-        adaptations: 0,
     };
     stream::unfold(exchange, |mut exchange| async move {
         let item = exchange.next().await?;
@@ -118,7 +119,6 @@ struct Exchange<'a> {
     step: Step,
     deadline: Option<Instant>,
     retries: u32,
-    adaptations: u32,
 }
 
 enum Step {
@@ -169,7 +169,8 @@ impl Exchange<'_> {
     }
 
     async fn send(&mut self) -> Result<Step, ProviderError> {
-        let body = Bytes::from_owner(self.wire.body(self.request));
+        let quirks = self.wire.quirks().load(Ordering::Relaxed);
+        let body = Bytes::from_owner(self.wire.body(self.request, quirks));
         let sent = self
             .http
             .post(self.wire.url(), self.wire.headers(), body)
@@ -188,10 +189,13 @@ impl Exchange<'_> {
             })));
         }
         let refusal = self.http.refusal(response, &self.request.model).await;
-        if self.adaptations < ADAPTATIONS_MAX && self.wire.adapts(refusal.status, &refusal.message)
-        {
-            self.adaptations += 1;
-            return Ok(Step::Send);
+        if matches!(refusal.status, 400 | 422) {
+            let learnt = self.wire.complaint(&refusal.message) & !quirks;
+            if learnt != 0 {
+                // Each bit is learnt once: this comes to an end.
+                self.wire.quirks().fetch_or(learnt, Ordering::Relaxed);
+                return Ok(Step::Send);
+            }
         }
         self.again(refusal.error, Some(refusal.status), &refusal.headers)
     }

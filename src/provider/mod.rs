@@ -13,6 +13,8 @@ mod http;
 mod offline;
 mod ollama;
 mod openai;
+#[cfg(test)]
+mod replay;
 mod request;
 mod select;
 mod turns;

@@ -1,7 +1,7 @@
 //! Ollama's own chat API, which unlike the others it speaks lets the context size be set.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicU8;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -17,6 +17,7 @@ use super::error::{Malformation, ProviderError, clean_name};
 use super::exchange::{Fault, Reader, Wire, exchange};
 use super::frames::{Frame, Framing};
 use super::http::Http;
+use super::openai::tool;
 use super::request::{Part, Request, ToolUse};
 use super::select::DEFAULT_MODEL;
 use super::turns;
@@ -27,13 +28,15 @@ const CONTEXT_TOKENS_MIN: u32 = 8192;
 /// What a home machine can hold without being told that it can hold more.
 const CONTEXT_TOKENS_MAX: u32 = 32_768;
 
+/// Quirk: the server, or the model, takes no `format`.
+const WITHOUT_FORMAT: u8 = 1;
+
 /// An Ollama server.
 pub(super) struct Ollama {
     name: String,
     http: Http,
     context_tokens_max: u32,
-    /// Whether this server, or this model, turned out not to take a schema.
-    without_format: AtomicBool,
+    quirks: AtomicU8,
     /// What `default` stands for, once the server was asked.
     model: OnceLock<String>,
 }
@@ -45,7 +48,7 @@ impl Ollama {
             name: name.to_owned(),
             http,
             context_tokens_max: context_tokens_max.unwrap_or(CONTEXT_TOKENS_MAX),
-            without_format: AtomicBool::new(false),
+            quirks: AtomicU8::new(0),
             model: OnceLock::new(),
         }
     }
@@ -121,8 +124,11 @@ impl Wire for Ollama {
         HeaderMap::new()
     }
 
-    fn body(&self, request: &Request) -> Zeroizing<Vec<u8>> {
-        let format = !self.without_format.load(Ordering::Relaxed);
+    fn quirks(&self) -> &AtomicU8 {
+        &self.quirks
+    }
+
+    fn body(&self, request: &Request, quirks: u8) -> Zeroizing<Vec<u8>> {
         turns::json(&Body {
             model: match self.model.get() {
                 Some(model) if request.model == DEFAULT_MODEL => model,
@@ -136,16 +142,9 @@ impl Wire for Ollama {
             format: request
                 .schema
                 .as_ref()
-                .filter(|_| format)
+                .filter(|_| quirks & WITHOUT_FORMAT == 0)
                 .map(|schema| &schema.schema),
-            tools: request
-                .tools
-                .iter()
-                .map(|tool| {
-                    json!({"type": "function", "function": {"name": tool.name,
-                        "description": tool.description, "parameters": tool.input_schema}})
-                })
-                .collect(),
+            tools: request.tools.iter().map(tool).collect(),
             options: Options {
                 num_ctx: context_tokens(request, self.context_tokens_max),
                 num_predict: request.max_tokens,
@@ -154,10 +153,11 @@ impl Wire for Ollama {
         })
     }
 
-    fn adapts(&self, status: u16, message: &str) -> bool {
-        status == 400
-            && message.contains("format")
-            && !self.without_format.swap(true, Ordering::Relaxed)
+    fn complaint(&self, message: &str) -> u8 {
+        match message.contains("format") {
+            true => WITHOUT_FORMAT,
+            false => 0,
+        }
     }
 
     fn framing(&self) -> Framing {
@@ -383,6 +383,155 @@ impl Reply {
                 name: call.function.name,
                 input: call.function.arguments.unwrap_or_else(|| json!({})),
             }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::replay::read;
+    use super::super::request::{JsonSchema, Turn};
+    use super::*;
+
+    const STREAM: &str = concat!(
+        r#"{"model":"q","created_at":"t","message":{"role":"assistant","content":"","thinking":"hm"},"done":false}"#,
+        "\n",
+        r#"{"message":{"role":"assistant","content":"Grüße, 🦀"},"done":false}"#,
+        "\r\n",
+        r#"{"message":{"content":"","tool_calls":[{"function":{"name":"look","arguments":{"a":1}}}]},"done":false}"#,
+        "\n",
+        r#"{"message":{"content":""},"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":3}"#,
+        "\n",
+    );
+
+    fn replay(body: &str) -> Result<Vec<Event>, Fault> {
+        read(Framing::JsonValues, Reply::default(), body.as_bytes(), &[])
+    }
+
+    #[test]
+    fn a_stream_gives_its_text_tools_usage_and_end() {
+        let usage = Usage {
+            input: 9,
+            output: 3,
+            ..Usage::default()
+        };
+        assert_eq!(
+            replay(STREAM).unwrap(),
+            [
+                Event::Thinking("hm".into()),
+                Event::Text("Grüße, 🦀".into()),
+                Event::ToolUse(ToolUse {
+                    id: "call_0".into(),
+                    name: "look".into(),
+                    input: json!({"a": 1}),
+                }),
+                Event::Usage(usage),
+                Event::Done(Stop::End),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stream_without_its_last_line_is_cut() {
+        let last = STREAM.trim_end().len();
+        for at in (0..last).filter(|at| STREAM.is_char_boundary(*at)) {
+            let events = replay(&STREAM[..at]).unwrap();
+            assert_eq!(events.last(), Some(&Event::Done(Stop::Cut)), "{at}");
+        }
+        let length = STREAM.replace("\"stop\"", "\"length\"");
+        assert_eq!(
+            replay(&length).unwrap().pop(),
+            Some(Event::Done(Stop::Length))
+        );
+    }
+
+    #[test]
+    fn an_answer_that_comes_whole_and_indented_is_read_all_the_same() {
+        let body = "{\n  \"message\": {\n  \"content\": \"hi\"\n },\n \"done\": true\n}";
+        assert_eq!(
+            replay(body).unwrap(),
+            [Event::Text("hi".into()), Event::Done(Stop::End)]
+        );
+    }
+
+    #[test]
+    fn an_error_in_mid_stream_is_an_error() {
+        let body = format!(
+            "{}\n{{\"error\":\"out of memory\"}}",
+            STREAM.lines().next().unwrap()
+        );
+        assert!(matches!(
+            replay(&body),
+            Err(Fault::Said { message, .. }) if message == "out of memory"
+        ));
+    }
+
+    #[test]
+    fn the_context_asked_for_grows_by_doubling_up_to_the_limit() {
+        let ask = |bytes: usize| {
+            let request = Request::new("m", 1000).say(Role::User, "x".repeat(bytes));
+            context_tokens(&request, CONTEXT_TOKENS_MAX)
+        };
+        assert_eq!(ask(10), 8192);
+        assert_eq!(ask(3 * 6600), 8192);
+        assert_eq!(ask(3 * 6700), 16_384);
+        assert_eq!(ask(3 * 20_000), 32_768);
+        assert_eq!(ask(10_000_000), 32_768);
+        let request = Request::new("m", u32::MAX);
+        assert_eq!(context_tokens(&request, 4096), 4096);
+        assert_eq!(context_tokens(&request, u32::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn results_name_their_tool_and_nothing_is_cut_in_silence() {
+        let mut request = Request::new("m", 7).say(Role::User, "look");
+        request.schema = Some(JsonSchema {
+            name: "s".into(),
+            schema: json!({"type": "object"}),
+        });
+        let tool = ToolUse {
+            id: "t".into(),
+            name: "n".into(),
+            input: json!({"a": 1}),
+        };
+        request.messages.push(Turn {
+            role: Role::Assistant,
+            parts: vec![Part::ToolUse(tool)],
+        });
+        request.messages.push(Turn {
+            role: Role::User,
+            parts: vec![
+                Part::Image {
+                    media: "image/png".into(),
+                    base64: "AA==".into(),
+                },
+                Part::ToolResult {
+                    id: "t".into(),
+                    content: "r".into(),
+                    is_error: false,
+                },
+            ],
+        });
+        let body = serde_json::to_value(messages(&request)).unwrap();
+        assert_eq!(
+            body,
+            json!([
+                {"role": "user", "content": "look"},
+                {"role": "assistant", "content": "", "tool_calls":
+                    [{"id": "t", "function": {"name": "n", "arguments": {"a": 1}}}]},
+                {"role": "tool", "content": "r", "tool_name": "n", "tool_call_id": "t"},
+                {"role": "user", "content": "", "images": ["AA=="]},
+            ])
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_stream_is_split_makes_no_difference(cuts: Vec<usize>) {
+            let split = read(Framing::JsonValues, Reply::default(), STREAM.as_bytes(), &cuts);
+            prop_assert_eq!(split, replay(STREAM));
         }
     }
 }
