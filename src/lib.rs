@@ -2,7 +2,9 @@
 //!
 //! The rooms, what each may use and what it alone may touch: `docs/architecture.md`.
 
+pub mod config;
 pub mod model;
+pub mod provider;
 pub mod seal;
 pub mod store;
 pub mod vault;
