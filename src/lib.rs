@@ -2,4 +2,5 @@
 //!
 //! The rooms, what each may use and what it alone may touch: `docs/architecture.md`.
 
+pub mod memory;
 pub mod model;
