@@ -5,6 +5,7 @@
 //! draws nothing at random besides the ids of new items. What a model says is a proposal here: it
 //! becomes active only when the person's own words hold it up.
 
+mod dates;
 mod escape;
 mod fold;
 mod lenient;
@@ -12,9 +13,13 @@ mod markdown;
 mod prompt;
 mod proposal;
 mod query;
+mod same;
+mod secrets;
+mod suspicion;
 #[cfg(test)]
 mod test_support;
 mod update;
+mod words;
 
 pub use fold::{Batch, Event, Memory, Stored, What};
 pub use prompt::{Audience, Budgets, Note, Standing, UPDATE_INSTRUCTIONS, estimate_tokens};
