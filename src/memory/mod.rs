@@ -5,6 +5,7 @@
 //! draws nothing at random besides the ids of new items. What a model says is a proposal here: it
 //! becomes active only when the person's own words hold it up.
 
+mod claim;
 mod dates;
 mod escape;
 mod fold;
@@ -13,6 +14,7 @@ mod markdown;
 mod prompt;
 mod proposal;
 mod query;
+mod quote;
 mod same;
 mod secrets;
 mod suspicion;

@@ -192,13 +192,15 @@ fn has_url_password(text: &str) -> bool {
 
 /// "password is …", "PIN: 1234", "api key = …".
 fn named_secrets(text: &str) -> Vec<SecretKind> {
-    let spaced: String = text
-        .chars()
-        .flat_map(|c| match c {
-            ':' | '=' | '：' => vec![' ', '=', ' '],
-            c => vec![c],
-        })
-        .collect();
+    let mut spaced = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, ':' | '=' | '：') {
+            spaced.push_str(" = ");
+        } else {
+            spaced.push(c);
+        }
+    }
+    let spaced = zeroize::Zeroizing::new(spaced);
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let bare = |word: &str| {
         word.trim_matches(|c: char| c.is_ascii_punctuation() && c != '=' && c != '_')
