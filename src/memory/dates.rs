@@ -20,7 +20,15 @@ pub(super) fn resolve(text: &str, day: Date) -> String {
     let mut i = 0;
     let mut added = 0;
     while i < words.len() && added < DATES_MAX {
-        let Some((len, date)) = phrase(&words, i, day) else {
+        let in_a_row = |len: usize| {
+            let mut pairs = words[i..i + len].windows(2);
+            pairs.all(|pair| {
+                let between = text.get(pair[0].end..pair[1].start);
+                between.is_some_and(|between| between.trim().is_empty())
+            })
+        };
+        let found = phrase(&words, i, day).filter(|(len, _)| in_a_row(*len));
+        let Some((len, date)) = found else {
             i += 1;
             continue;
         };

@@ -338,12 +338,16 @@ impl Reading {
         let mut parts = lower.split('\'').filter(|part| !part.is_empty()).peekable();
         let mut part_first = first;
         while let Some(part) = parts.next() {
-            // The ends of I'm, we're, they've, he'll, she'd are fillers.
-            let end = self.words.last().is_some_and(|last| last.start == start)
-                && matches!(part, "m" | "re" | "ve" | "ll" | "d");
-            if end {
-                continue;
-            }
+            let follows = self.words.last().is_some_and(|last| last.start == start);
+            let part = match part {
+                "m" if follows => "am",
+                "re" if follows => "are",
+                "ve" if follows => "have",
+                "ll" if follows => "will",
+                // Either had or would.
+                "d" if follows => continue,
+                part => part,
+            };
             // In J'habite the capital is the article's.
             let article = part.len() == 1 && parts.peek().is_some();
             self.words.push(Word {
@@ -465,7 +469,7 @@ mod tests {
             folded("I don’t, can't, won't"),
             ["i", "do", "not", "can", "not", "will", "not"]
         );
-        assert_eq!(folded("I'm we've"), ["i", "we"]);
+        assert_eq!(folded("I'm we've she'd"), ["i", "am", "we", "have", "she"]);
         let words = read("The user's dog").words;
         assert!(words[1].possessive && words[1].folded == "user");
         assert_eq!(folded("J'habite à Lyon"), ["j", "habite", "à", "lyon"]);
