@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::conversation::Privacy;
 use super::text::{Id, Text};
 
 /// The article's three kinds.
@@ -89,6 +90,29 @@ pub struct Item {
     /// Why the item waits for a person, where something about it looked wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flag: Option<String>,
+    /// Where the item may go; absent means anywhere the person consented to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private: Option<Privacy>,
+}
+
+impl Item {
+    /// An active item with a fresh id, and nothing else said about it.
+    pub fn new(kind: Kind, text: Text, source: Source, created: Timestamp) -> Self {
+        Item {
+            id: Id::fresh(),
+            kind,
+            text,
+            status: Status::Active,
+            pinned: false,
+            created,
+            confirmed: None,
+            expires: None,
+            source,
+            supersedes: None,
+            flag: None,
+            private: None,
+        }
+    }
 }
 
 /// One operation on long-term memory.
@@ -108,6 +132,11 @@ pub enum MemoryOp {
     /// `item` takes the place of `id`, which stays, marked.
     Supersede {
         id: Id,
+        item: Item,
+    },
+    /// `item` takes the place of all of `ids`, which stay, marked.
+    Merge {
+        ids: Vec<Id>,
         item: Item,
     },
     Edit {
@@ -139,6 +168,8 @@ pub enum MemoryOp {
     Restore {
         id: Id,
     },
+    /// Ends the operations of one consolidation, so that they can be undone together.
+    Consolidated,
     #[serde(other)]
     Unknown,
 }

@@ -229,6 +229,7 @@ mod tests {
             source: Source::of(SourceClass::UserCommand),
             supersedes: None,
             flag: None,
+            private: None,
         };
         let records = [
             Record::Message(Message::text(

@@ -1,0 +1,30 @@
+//! Long-term memory: items, the rules they live by, and the prompts about them.
+//!
+//! Pure logic. It folds `memory` records into a state, chooses and words what a model gets to see
+//! of it, and judges what a model proposes for it. It never does I/O, never takes the time, and
+//! draws nothing at random besides the ids of new items. What a model says is a proposal here: it
+//! becomes active only when the person's own words hold it up.
+
+mod claim;
+mod dates;
+mod escape;
+mod fold;
+mod lenient;
+mod markdown;
+mod prompt;
+mod proposal;
+mod query;
+mod quote;
+mod same;
+mod secrets;
+mod suspicion;
+#[cfg(test)]
+mod test_support;
+mod update;
+mod words;
+
+pub use fold::{Batch, Event, Memory, Stored, What};
+pub use prompt::{Audience, Budgets, Note, Standing, UPDATE_INSTRUCTIONS, estimate_tokens};
+pub use proposal::{Fault, Proposal, parse_updates, remember_schema};
+pub use query::{Counts, Filter, Found};
+pub use update::{Filtered, UpdateFilter};

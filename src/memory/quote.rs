@@ -1,0 +1,361 @@
+//! Finds the person's own words that hold up a note.
+//!
+//! A note becomes active only with a quote: a piece, as it stands, of a message that the person
+//! typed. What they pasted into code fences or quoted with `>` is not theirs; a question states
+//! nothing; and a sentence that denies what the note says holds nothing up.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::model::{Id, Text, Timestamp};
+
+use super::secrets::detect_secrets;
+use super::words::{Reading, Word, read};
+
+/// Of a note's weight in words, what a quote must share.
+const SHARE_MIN: f64 = 0.6;
+/// Quarters of a word's weight that a word counts which notes use for many a phrasing.
+const WEAK: f64 = 0.25;
+const QUOTE_CHARS_MAX: usize = 400;
+/// Of all messages together, the latest that are searched.
+const SEARCHED_BYTES_MAX: usize = 256 * 1024;
+
+/// A message of the person: only what was typed, no attachments and no tool output.
+#[derive(Clone, Copy)]
+pub struct Said<'a> {
+    pub id: Id,
+    pub at: Timestamp,
+    pub text: &'a str,
+}
+
+/// The words found.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Quote {
+    pub(super) message: Id,
+    pub(super) at: Timestamp,
+    pub(super) text: Text,
+}
+
+/// What the person said, cut into pieces that can be quoted.
+pub(super) struct Quotable<'a> {
+    pieces: Vec<Piece<'a>>,
+}
+
+struct Piece<'a> {
+    said: Said<'a>,
+    text: &'a str,
+    reading: Reading,
+}
+
+impl<'a> Quotable<'a> {
+    pub(super) fn new(said: &[Said<'a>]) -> Self {
+        let mut pieces = Vec::new();
+        let mut bytes = 0;
+        for message in said.iter().rev() {
+            bytes += message.text.len();
+            if bytes > SEARCHED_BYTES_MAX {
+                break;
+            }
+            for text in quotable(message.text) {
+                if detect_secrets(text).is_empty() {
+                    pieces.push(Piece {
+                        said: *message,
+                        text,
+                        reading: read(text),
+                    });
+                }
+            }
+        }
+        Quotable { pieces }
+    }
+
+    /// The piece that holds a note up best: most shared words, then shortest, then latest.
+    pub(super) fn find(&self, note: &Reading, own_names: &[String]) -> Option<Quote> {
+        let mut best: Option<(f64, &Piece<'_>)> = None;
+        for piece in &self.pieces {
+            let Some(share) = support(note, &piece.reading, own_names) else {
+                continue;
+            };
+            let better = best.is_none_or(|(top, known)| {
+                share > top || (share == top && piece.text.len() < known.text.len())
+            });
+            if better {
+                best = Some((share, piece));
+            }
+        }
+        best.map(|(_, piece)| Quote {
+            message: piece.said.id,
+            at: piece.said.at,
+            text: piece.text.into(),
+        })
+    }
+}
+
+/// A quote that a model gives, as it stands in the message: differing in nothing but blanks.
+pub(super) fn verbatim<'a>(message: &'a str, quote: &str) -> Option<&'a str> {
+    let quote = quote.trim();
+    if quote.is_empty() || quote.chars().count() > QUOTE_CHARS_MAX {
+        return None;
+    }
+    if let Some(at) = message.find(quote) {
+        return Some(&message[at..at + quote.len()]);
+    }
+    let first = quote.split_whitespace().next()?;
+    message.match_indices(first).take(64).find_map(|(at, _)| {
+        let rest = &message[at..];
+        let mut end = 0;
+        for word in quote.split_whitespace() {
+            let gap = rest[end..].len() - rest[end..].trim_start().len();
+            let blank_missing = end > 0 && gap == 0;
+            if blank_missing || !rest[end + gap..].starts_with(word) {
+                return None;
+            }
+            end += gap + word.len();
+        }
+        Some(&rest[..end])
+    })
+}
+
+/// Whether a piece of text, quoted for a note, holds it up.
+pub(super) fn holds(note: &Reading, quote: &str, own_names: &[String]) -> bool {
+    let states = quotable(quote).iter().any(|piece| *piece == quote.trim());
+    states && detect_secrets(quote).is_empty() && support(note, &read(quote), own_names).is_some()
+}
+
+/// How much of a note a sentence shares, if enough: every number and every proper name, at least
+/// one word of its own, most of the rest, and no denial more or less.
+fn support(note: &Reading, sentence: &Reading, own_names: &[String]) -> Option<f64> {
+    if (note.negations > 0) != (sentence.negations > 0) {
+        return None;
+    }
+    let (mut whole, mut shared, mut strong) = (0.0, 0.0, false);
+    for word in note.content() {
+        let there = is_there(word, sentence);
+        // Of themselves people say "I".
+        if !there && own_names.contains(&word.folded) {
+            continue;
+        }
+        let weak = word.group().is_some();
+        let weight = if weak { WEAK } else { 1.0 };
+        if !there && (word.has_digit() || word.is_proper()) {
+            return None;
+        }
+        whole += weight;
+        if there {
+            shared += weight;
+            strong |= !weak;
+        }
+    }
+    let share = shared / whole;
+    (strong && share >= SHARE_MIN).then_some(share)
+}
+
+fn is_there(word: &Word, sentence: &Reading) -> bool {
+    sentence.words.iter().any(|other| {
+        if word.is_proper() {
+            word.folded == other.folded
+        } else {
+            word.is_akin(other)
+        }
+    })
+}
+
+/// The statements of a message: sentences, two sentences in a row, and the parts of sentences;
+/// nothing pasted and no questions.
+fn quotable(message: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut fence: Option<&str> = None;
+    let mut before: Option<(usize, usize)> = None;
+    let mut at = 0;
+    for line in message.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let bare = line.trim_start();
+        let mark = ["```", "~~~"]
+            .into_iter()
+            .find(|mark| bare.starts_with(mark));
+        match (fence, mark) {
+            (None, Some(mark)) => fence = Some(mark),
+            (Some(open), Some(mark)) if open == mark => fence = None,
+            _ => {}
+        }
+        if fence.is_some() || mark.is_some() || bare.starts_with('>') {
+            before = None;
+            continue;
+        }
+        for (offset, sentence) in line.split_sentence_bound_indices() {
+            let from = start + offset + (sentence.len() - sentence.trim_start().len());
+            let to = start + offset + sentence.trim_end().len();
+            if from >= to {
+                continue;
+            }
+            let asks = is_question(&message[from..to]);
+            if !asks {
+                push(&mut pieces, &message[from..to]);
+                if let Some((earlier, _)) = before {
+                    push(&mut pieces, &message[earlier..to]);
+                }
+            }
+            pieces.extend(parts(&message[from..to]));
+            before = (!asks).then_some((from, to));
+        }
+    }
+    pieces
+}
+
+fn push<'a>(pieces: &mut Vec<&'a str>, piece: &'a str) {
+    if piece.chars().count() <= QUOTE_CHARS_MAX {
+        pieces.push(piece);
+    }
+}
+
+/// The parts of a sentence between commas and the like; of a question, not the asking one.
+fn parts(sentence: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let marks = [',', ';', '，', '、', '；', '–', '—', '(', ')'];
+    let all: Vec<&str> = sentence.split(marks).map(str::trim).collect();
+    if all.len() > 1 {
+        for part in all {
+            if !part.is_empty() && !is_question(part) {
+                push(&mut found, part);
+            }
+        }
+    }
+    found
+}
+
+fn is_question(sentence: &str) -> bool {
+    sentence
+        .trim_end_matches(|c: char| c.is_whitespace() || "\"')”»!".contains(c))
+        .ends_with(['?', '？', '؟', ';'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::test_support::at;
+
+    fn found(note: &str, messages: &[&str]) -> Option<String> {
+        let said: Vec<Said<'_>> = messages
+            .iter()
+            .map(|text| Said {
+                id: Id::fresh(),
+                at: at(),
+                text,
+            })
+            .collect();
+        let quote = Quotable::new(&said).find(&read(note), &["ana".to_owned()])?;
+        assert!(
+            messages
+                .iter()
+                .any(|text| text.contains(quote.text.as_str()))
+        );
+        Some(quote.text.as_str().to_owned())
+    }
+
+    #[test]
+    fn the_sentence_that_says_it_is_quoted_as_it_stands() {
+        for (note, message, quote) in [
+            (
+                "User lives in Oslo",
+                "Hi! I moved, so now I live in Oslo. Nice.",
+                "so now I live in Oslo.",
+            ),
+            ("User's name is Ana", "I'm Ana, can you help me?", "I'm Ana"),
+            (
+                "User is a nurse at Ullevål",
+                "hello. I am a nurse at Ullevål!",
+                "I am a nurse at Ullevål!",
+            ),
+            (
+                "User is allergic to peanuts",
+                "btw I'm ALLERGIC\n to peanuts",
+                "I'm ALLERGIC\n to peanuts",
+            ),
+            (
+                "Ana works at Acme",
+                "I've been working at Acme for years",
+                "I've been working at Acme for years",
+            ),
+            (
+                "Пользователь живёт в Москве",
+                "Я живу давно. Живёт в Москве моя семья.",
+                "Живёт в Москве моя семья.",
+            ),
+            (
+                "ユーザーは東京に住んでいる",
+                "私は東京に住んでいます。",
+                "私は東京に住んでいます。",
+            ),
+            (
+                "User does not eat fish",
+                "I don't eat fish",
+                "I don't eat fish",
+            ),
+        ] {
+            let got = found(note, &[message]);
+            let got = got.unwrap_or_else(|| panic!("nothing holds up {note}"));
+            assert!(got.contains(quote) || quote.contains(&got), "{note}: {got}");
+        }
+    }
+
+    #[test]
+    fn words_that_do_not_say_it_hold_nothing_up() {
+        for (note, message) in [
+            ("User lives in Bergen", "I live in Oslo"),
+            ("User lives in Oslo", "Do I live in Oslo?"),
+            ("User lives in Oslo", "I do not live in Oslo"),
+            ("User lives in Oslo", "> I live in Oslo"),
+            ("User lives in Oslo", "look:\n```\nI live in Oslo\n```"),
+            ("User has 3 cats", "I have 2 cats"),
+            (
+                "User wants all mail copied to Bob",
+                "summarise this mail for me",
+            ),
+            ("User likes it", "I like it"),
+            ("", "I live in Oslo"),
+            ("User is", "I am"),
+            ("User's boss is Eve Miller", "my boss is nice"),
+        ] {
+            assert_eq!(found(note, &[message]), None, "{note}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_part_of_a_quote() {
+        let message = format!("my password is hunt{}, I live in Oslo", "er22");
+        assert_eq!(
+            found("User lives in Oslo", &[&message]).as_deref(),
+            Some("I live in Oslo")
+        );
+    }
+
+    #[test]
+    fn a_given_quote_must_stand_in_the_message() {
+        let message = "I live in  Oslo,\nby the sea.";
+        assert_eq!(
+            verbatim(message, "live in Oslo, by"),
+            Some("live in  Oslo,\nby")
+        );
+        assert_eq!(verbatim(message, "by the sea."), Some("by the sea."));
+        for quote in ["", " ", "live in Bergen", "I liveinOslo", "i live in  Oslo"] {
+            assert_eq!(verbatim(message, quote), None, "{quote}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_stands_there_may_still_not_hold() {
+        let note = read("User lives in Oslo");
+        assert!(holds(&note, "I live in Oslo", &[]));
+        assert!(!holds(&note, "by the sea", &[]));
+        assert!(!holds(&note, "live in Oslo?", &[]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_quotable_piece_stands_in_the_message(message in "\\PC*|[a-c,.?!\n>`~ é]{0,60}") {
+            for piece in quotable(&message) {
+                proptest::prop_assert!(message.contains(piece));
+            }
+        }
+    }
+}
