@@ -1,0 +1,207 @@
+//! Every conversation there is: title, times, size, and where in the log it lies. A fold of the
+//! log; its checkpoint is `conversations.sealed`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Applied, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role, Text,
+    Timestamp,
+};
+
+/// Characters of the first message that stand for a title until there is one.
+const OPENING_CHARS: usize = 60;
+
+/// One conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conversation {
+    pub started: Timestamp,
+    pub last: Timestamp,
+    pub messages: u64,
+    pub first_seq: u64,
+    pub last_seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    title: Option<Text>,
+    /// The start of what the person said first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    opening: Option<Text>,
+    /// What `-s` calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
+    /// The conversation, and its last message, that this one begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked: Option<(Id, Id)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
+}
+
+impl Conversation {
+    /// The title, or what stands for one.
+    pub fn title(&self) -> &str {
+        let title = self.title.as_deref().or(self.name.as_deref()).or(self.opening.as_deref());
+        title.unwrap_or("(nothing said yet)")
+    }
+}
+
+/// The fold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Conversations {
+    #[serde(default)]
+    all: BTreeMap<Id, Conversation>,
+}
+
+/// What a shortened id stands for.
+pub enum FoundConversation<'a> {
+    One(Id, &'a Conversation),
+    None,
+    Several(Vec<Id>),
+}
+
+impl Conversations {
+    pub fn find(&self, id: Id) -> Option<&Conversation> {
+        self.all.get(&id)
+    }
+
+    /// Those that are not deleted, the one spoken in last first.
+    pub fn newest_first(&self) -> Vec<(Id, &Conversation)> {
+        let mut list: Vec<(Id, &Conversation)> = self.existing().collect();
+        list.sort_by_key(|(_, conversation)| std::cmp::Reverse(conversation.last_seq));
+        list
+    }
+
+    fn existing(&self) -> impl Iterator<Item = (Id, &Conversation)> {
+        let all = self.all.iter().map(|(id, conversation)| (*id, conversation));
+        all.filter(|(_, conversation)| !conversation.deleted)
+    }
+
+    /// The conversation whose id begins with `prefix`.
+    pub fn by_prefix(&self, prefix: &str) -> FoundConversation<'_> {
+        let found: Vec<_> = self.existing().filter(|(id, _)| id.has_prefix(prefix)).collect();
+        match found[..] {
+            [] => FoundConversation::None,
+            [(id, conversation)] => FoundConversation::One(id, conversation),
+            _ => FoundConversation::Several(found.into_iter().map(|(id, _)| id).collect()),
+        }
+    }
+
+    /// The newest conversation that was started under `name`.
+    pub fn by_name(&self, name: &str) -> Option<Id> {
+        let named = |conversation: &Conversation| conversation.name.as_deref() == Some(name);
+        let found = self.existing().filter(|(_, conversation)| named(conversation));
+        found.max_by_key(|(_, conversation)| conversation.last_seq).map(|(id, _)| id)
+    }
+
+    /// The shortest beginning of an id, of at least eight digits, that no other id shares.
+    pub fn short_id(&self, id: Id) -> String {
+        let text = id.to_string();
+        let others: Vec<String> =
+            self.all.keys().filter(|other| **other != id).map(Id::to_string).collect();
+        let unique = |len: &usize| !others.iter().any(|other| other[..*len] == text[..*len]);
+        let len = (8..text.len()).find(unique).unwrap_or(text.len());
+        text[..len].trim_end_matches('-').to_owned()
+    }
+
+    fn at(&mut self, id: Id, seq: u64, at: Timestamp) -> &mut Conversation {
+        let conversation = self.all.entry(id).or_insert_with(|| Conversation {
+            started: at,
+            last: at,
+            messages: 0,
+            first_seq: seq,
+            last_seq: seq,
+            title: None,
+            opening: None,
+            name: None,
+            forked: None,
+            deleted: false,
+            archived: false,
+            local: false,
+        });
+        conversation.last_seq = seq;
+        conversation
+    }
+
+    fn message(&mut self, seq: u64, message: &Message) {
+        let conversation = self.at(message.conversation, seq, message.at);
+        conversation.messages += 1;
+        conversation.last = conversation.last.max(message.at);
+        conversation.started = conversation.started.min(message.at);
+        if conversation.opening.is_none() && message.role == Role::User {
+            conversation.opening = Some(opening(&message.plain()));
+        }
+    }
+
+    fn event(&mut self, seq: u64, event: &ConversationEvent) {
+        let conversation = self.at(event.id, seq, event.at);
+        match &event.op {
+            ConversationOp::Started { name, private } => {
+                conversation.name = name.clone();
+                conversation.local = private.is_some();
+            }
+            ConversationOp::Titled { title } => conversation.title = Some(title.clone()),
+            ConversationOp::Forked { from, message } => {
+                conversation.forked = Some((*from, *message));
+            }
+            ConversationOp::Archived => conversation.archived = true,
+            ConversationOp::Deleted => conversation.deleted = true,
+            ConversationOp::Restored => {
+                conversation.deleted = false;
+                conversation.archived = false;
+            }
+            ConversationOp::Unknown => {}
+        }
+    }
+}
+
+/// The first words of a text, on one line.
+fn opening(text: &str) -> Text {
+    let mut out = String::new();
+    for word in text.split_whitespace() {
+        let room = OPENING_CHARS.saturating_sub(out.chars().count());
+        if room == 0 {
+            break;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(word.chars().filter(|c| !c.is_control()).take(room));
+    }
+    Text::new(out)
+}
+
+impl Fold for Conversations {
+    fn name(&self) -> FoldName {
+        FoldName::Conversations
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn apply(&mut self, seq: u64, record: &Record) -> Applied {
+        match record {
+            Record::Message(message) => self.message(seq, message),
+            Record::Conversation(event) => self.event(seq, event),
+            Record::Unknown => return Applied::Unknown,
+            _ => {}
+        }
+        Applied::Known
+    }
+
+    fn save(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+
+    fn load(&mut self, json: &[u8]) -> serde_json::Result<()> {
+        *self = serde_json::from_slice(json)?;
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        *self = Conversations::default();
+    }
+}

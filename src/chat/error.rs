@@ -1,0 +1,22 @@
+//! What can go wrong in a turn.
+
+use crate::provider::ProviderError;
+use crate::vault::VaultError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    #[error("there is nothing to say")]
+    EmptyPrompt,
+    #[error("no conversation's id begins with {0}")]
+    NoSuchConversation(String),
+    #[error("{count} conversations have an id that begins with {prefix}")]
+    AmbiguousConversation { prefix: String, count: usize },
+    #[error("there is no conversation to continue")]
+    NothingToContinue,
+    #[error("this conversation is private to this machine and does not go to {host}")]
+    PrivateConversation { host: String },
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+}
