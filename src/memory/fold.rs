@@ -16,6 +16,8 @@ use crate::model::{
 
 /// Events kept of one item; of a longer life the first and the latest stay.
 const EVENTS_MAX: usize = 64;
+/// After this an item that nobody confirmed is shown as such.
+const STALE_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(180 * 24);
 /// Batches kept, for undoing.
 const BATCHES_MAX: usize = 64;
 
@@ -108,6 +110,11 @@ impl Stored {
         }
         let left = self.events.iter().rev().find(|event| !over(event.before));
         Some(left.map_or(self.item.created, |event| event.at))
+    }
+
+    /// Whether the item was not said to be true for so long that it may no longer be.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        now.duration_since(self.last_said()) > STALE_AFTER
     }
 
     /// Whether the item may be told to a host that is not this machine.
@@ -258,25 +265,25 @@ impl Memory {
         if !self.items.contains_key(&item.id) {
             let mut item = item.clone();
             let id = item.id;
-            let active = item.status == Status::Active;
             item.supersedes = replaced.iter().copied().find(|old| *old != id);
             let mut stored = Stored {
                 superseded_by: None,
                 changed_seq: seq,
                 confirmations: 0,
-                was: if active {
-                    Status::Active
-                } else {
-                    Status::Pending
+                was: match item.status {
+                    Status::Active => Status::Active,
+                    _ => Status::Pending,
                 },
                 events: Vec::new(),
                 item,
             };
             stored.record(seq, at, What::Added, None);
             self.items.insert(id, stored);
-            if active {
-                self.supersede(seq, at, replaced, id);
-            }
+        }
+        // Also where the item was there before: one known item then takes the place of another.
+        let active = |stored: &Stored| stored.item.status == Status::Active;
+        if self.items.get(&item.id).is_some_and(active) {
+            self.supersede(seq, at, replaced, item.id);
         }
         if is_of_a_later_version(item) {
             return Applied::Unknown;

@@ -43,6 +43,19 @@ fn two_replacements_at_once_leave_one_active() {
 }
 
 #[test]
+fn a_known_item_can_take_the_place_of_another() {
+    let (old, new) = (item("Oslo"), item("Bergen"));
+    let mut memory = Memory::new();
+    let supersede = MemoryOp::Supersede {
+        id: old.id,
+        item: new.clone(),
+    };
+    memory.apply_ops(at(), &[add(&old), add(&new), supersede]);
+    assert_eq!(memory.item(old.id).unwrap().superseded_by, Some(new.id));
+    assert_eq!(memory.item(new.id).unwrap().events.len(), 1);
+}
+
+#[test]
 fn what_waits_replaces_nothing_until_approved() {
     let (old, mut new) = (item("Oslo"), item("Bergen"));
     new.status = Status::Pending;

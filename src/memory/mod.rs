@@ -5,10 +5,13 @@
 //! draws nothing at random besides the ids of new items. What a model says is a proposal here: it
 //! becomes active only when the person's own words hold it up.
 
+mod accept;
 mod claim;
 mod dates;
+mod diff;
 mod escape;
 mod fold;
+mod judge;
 mod lenient;
 mod markdown;
 mod prompt;
@@ -20,11 +23,19 @@ mod secrets;
 mod suspicion;
 #[cfg(test)]
 mod test_support;
+mod undo;
 mod update;
 mod words;
 
+pub use accept::{EditError, accept, add_by_command, approve_shown, edit_by_command, receive};
+pub use diff::{Change, diff};
 pub use fold::{Batch, Event, Memory, Stored, What};
+pub use judge::{Accepted, Context, Judgement, Verdict, Why};
 pub use prompt::{Audience, Budgets, Note, Standing, UPDATE_INSTRUCTIONS, estimate_tokens};
 pub use proposal::{Fault, Proposal, parse_updates, remember_schema};
 pub use query::{Counts, Filter, Found};
+pub use quote::Said;
+pub use secrets::{SecretKind, detect_secrets};
+pub use suspicion::Flag;
+pub use undo::{Undo, bring_back, undo, undo_batch};
 pub use update::{Filtered, UpdateFilter};
