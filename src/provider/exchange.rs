@@ -30,7 +30,7 @@ const RETRIES_MAX: u32 = 2;
 /// What is left of a finished reply: reading it lets the connection serve the next one.
 const REST_WAIT: Duration = Duration::from_millis(50);
 /// A reply that is complete is not waited for any longer, only for its token counts.
-const EPILOGUE_WAIT: Duration = Duration::from_secs(2);
+const EPILOGUE_WAIT: Duration = Duration::from_secs(1);
 
 /// What a vendor's file knows: how to ask, and how to read.
 pub(super) trait Wire: Sync {
@@ -367,11 +367,8 @@ fn server_delay(headers: &HeaderMap) -> Option<Duration> {
         .or_else(|| number("retry-after"))
         .or_else(|| {
             let then = date(headers, "retry-after")?;
-            Some(
-                (then - date(headers, "date")?)
-                    .total(jiff::Unit::Second)
-                    .ok()?,
-            )
+            let now = date(headers, "date")?;
+            (then - now).total(jiff::Unit::Second).ok()
         })?;
     (seconds > 0.0 && seconds <= 60.0).then(|| Duration::from_secs_f64(seconds))
 }

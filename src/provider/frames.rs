@@ -259,9 +259,12 @@ mod tests {
             .collect()
     }
 
-    const EVENTS: &str = "\u{feff}: hello\r\nevent: a\r\ndata: {\"x\":\r\ndata:  \"gr\u{fc}\u{df}e \u{1f980}\"}\r\n\r\n\
-        id: 7\nretry: 5\n\ndata\n\ndata:\n\nevent: ping\ndata: {}\n\n\
-        data:one\rdata: two\r\rnonsense\n{\"error\":\"x\"}\ndata: [DONE]";
+    const EVENTS: &str = concat!(
+        "\u{feff}: hello\r\nevent: a\r\ndata: {\"x\":\r\n",
+        "data:  \"gr\u{fc}\u{df}e \u{1f980}\"}\r\n\r\n",
+        "id: 7\nretry: 5\n\ndata\n\ndata:\n\nevent: ping\ndata: {}\n\n",
+        "data:one\rdata: two\r\rnonsense\n{\"error\":\"x\"}\ndata: [DONE]",
+    );
 
     #[test]
     fn events_are_cut_as_the_standard_says() {

@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ pub(super) struct Http {
     credential: Credential,
     tls_ca_file: Option<PathBuf>,
     client: OnceLock<Client>,
+    /// Whether there may be a connection that is kept.
+    answered: AtomicBool,
 }
 
 /// A refusal, and whether the server wants the same request again.
@@ -90,6 +93,7 @@ impl Http {
             credential,
             tls_ca_file: config.tls_ca_file.clone(),
             client: OnceLock::new(),
+            answered: AtomicBool::new(false),
         }
     }
 
@@ -133,6 +137,19 @@ impl Http {
             Some((name, value)) => request.header(name, value),
             None => request,
         };
+        // A connection that is kept may have been closed by the server while nobody looked; it
+        // is only seen by using it.
+        let kept = self.answered.load(Ordering::Relaxed);
+        let spare = if kept { request.try_clone() } else { None };
+        let response = match (self.send_once(request).await, spare) {
+            (Err(ProviderError::ConnectionLost { .. }), Some(spare)) => self.send_once(spare).await,
+            (outcome, _) => outcome,
+        };
+        self.answered.fetch_or(response.is_ok(), Ordering::Relaxed);
+        response
+    }
+
+    async fn send_once(&self, request: reqwest::RequestBuilder) -> Result<Response, ProviderError> {
         let seconds = self.timeouts.first_byte_seconds;
         match timeout(limit(seconds), request.send()).await {
             Ok(Ok(response)) => Ok(response),
@@ -300,6 +317,7 @@ impl Http {
             .user_agent(concat!("agent/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            .pool_max_idle_per_host(1)
             .connect_timeout(limit(self.timeouts.connect_seconds));
         if self.is_local() {
             // Whoever answers for a proxy or a name server shall not get words that were to stay
@@ -363,11 +381,14 @@ fn chain<'a>(
 }
 
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
     // An I/O error's `source` is that of what it wraps: the wrapped error itself is skipped.
     let wrapped = error
         .downcast_ref::<io::Error>()
         .and_then(io::Error::get_ref);
-    error.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>())
+    wrapped.is_some_and(|inner| is_tls(inner))
 }
 
 /// How the servers in use say that a prompt does not fit.

@@ -1,7 +1,7 @@
 //! No model and no network: answers with what memory and history brought back, word for word.
 //!
-//! What it is told to remember goes the way that every model's does, as a `<memory_update>` block in
-//! its text, so that there is one path for learning and one place that guards it.
+//! What it is told to remember goes the way that every model's does, as a `<memory_update>` block
+//! in its text, so that there is one path for learning and one place that guards it.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -23,9 +23,9 @@ const REMEMBER_CHARS_MAX: usize = 1000;
 
 const NOT_A_MODEL: &str = "I am not a language model: I look things up in what is sealed here, \
     and nothing leaves this machine.";
-const WHAT_ONE_CAN_DO: &str = "You can ask about things you told me, or say “remember that …”. \
-    To talk to a model, set ANTHROPIC_API_KEY or OPENAI_API_KEY, or OLLAMA_HOST for an Ollama \
-    server, or name one with `agent config set model provider/model`.";
+const WHAT_ONE_CAN_DO: &str = "You can ask about things you told me, or say \
+    “remember that …”. To talk to a model, set ANTHROPIC_API_KEY or OPENAI_API_KEY, or \
+    OLLAMA_HOST for an Ollama server, or name one with `agent config set model provider/model`.";
 
 impl Provider for Offline {
     fn name(&self) -> &str {

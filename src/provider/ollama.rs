@@ -395,16 +395,7 @@ mod tests {
     use super::super::request::{JsonSchema, Turn};
     use super::*;
 
-    const STREAM: &str = concat!(
-        r#"{"model":"q","created_at":"t","message":{"role":"assistant","content":"","thinking":"hm"},"done":false}"#,
-        "\n",
-        r#"{"message":{"role":"assistant","content":"Grüße, 🦀"},"done":false}"#,
-        "\r\n",
-        r#"{"message":{"content":"","tool_calls":[{"function":{"name":"look","arguments":{"a":1}}}]},"done":false}"#,
-        "\n",
-        r#"{"message":{"content":""},"done":true,"done_reason":"stop","prompt_eval_count":9,"eval_count":3}"#,
-        "\n",
-    );
+    const STREAM: &str = include_str!("../../tests/provider/recorded/ollama.lines");
 
     fn replay(body: &str) -> Result<Vec<Event>, Fault> {
         read(Framing::JsonValues, Reply::default(), body.as_bytes(), &[])

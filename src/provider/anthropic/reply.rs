@@ -274,46 +274,7 @@ mod tests {
     use super::super::super::replay::{read, text};
     use super::*;
 
-    const STREAM: &str = concat!(
-        "event: message_start\r\n",
-        r#"data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","#,
-        r#""content":[],"model":"m","stop_reason":null,"usage":{"input_tokens":10,"output_tokens":1,"#,
-        r#""cache_read_input_tokens":7,"cache_creation_input_tokens":0,"#,
-        r#""cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":2}}}}"#,
-        "\r\n\r\n: comment\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n",
-        r#"data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"x"}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_stop","index":0}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Grüße"}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_delta","index":1,"delta":{"type":"mood_delta","mood":3}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":", 🦀"}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_stop","index":1}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t1","name":"look","input":{}}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\": "}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"[1]}"}}"#,
-        "\n\n",
-        r#"data: {"type":"content_block_stop","index":2}"#,
-        "\n\n",
-        r#"data: {"type":"novelty","index":9}"#,
-        "\n\n",
-        r#"data: {"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":42}}"#,
-        "\n\n",
-        r#"data: {"type":"message_stop"}"#,
-        "\n\n",
-    );
+    const STREAM: &str = include_str!("../../../tests/provider/recorded/anthropic.events");
 
     fn replay(body: &str) -> Result<Vec<Event>, Fault> {
         read(

@@ -131,8 +131,8 @@ fn messages(request: &Request) -> Vec<MessageOut<'_>> {
 }
 
 fn content<'a>(turn: &Merged<'a>) -> ContentOut<'a> {
-    let has_image = |part: &&Part| matches!(part, Part::Image { .. });
-    if !turn.parts.iter().any(|part| has_image(part)) {
+    let is_image = |part: &&Part| matches!(part, Part::Image { .. });
+    if !turn.parts.iter().any(is_image) {
         let text = turn.text();
         return match text.is_empty() {
             true => ContentOut::None,

@@ -239,26 +239,7 @@ mod tests {
     use super::super::super::replay::{read, text};
     use super::*;
 
-    const STREAM: &str = concat!(
-        r#"data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","content":null},"finish_reason":null}],"usage":null}"#,
-        "\n\n",
-        r#"data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}],"obfuscation":"x"}"#,
-        "\n\n",
-        r#"data: {"choices":[{"index":0,"delta":{"content":"Grüße"}},{"index":1,"delta":{"content":"other"}}]}"#,
-        "\n\n: keep-alive\n\n",
-        r#"data: {"choices":[{"index":0,"delta":{"content":[{"type":"text","text":", 🦀"}]}}]}"#,
-        "\n\n",
-        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"look","arguments":""}}]}}]}"#,
-        "\n\n",
-        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":1,"id":"t2","function":{"name":"go","arguments":"{\"b\""}},{"index":0,"function":{"arguments":"{\"a\":"}}]}}]}"#,
-        "\n\n",
-        r#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"look","arguments":"1}"}},{"index":1,"function":{"arguments":":2}"}}]}}]}"#,
-        "\n\n",
-        r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
-        "\n\n",
-        r#"data: {"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":6}}}"#,
-        "\n\ndata: [DONE]\n\n",
-    );
+    const STREAM: &str = include_str!("../../../tests/provider/recorded/openai.events");
 
     fn replay(body: &str) -> Result<Vec<Event>, Fault> {
         read(
@@ -313,7 +294,8 @@ mod tests {
     fn a_completion_that_comes_whole_is_read_all_the_same() {
         let events = replay(
             r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant",
-            "content":"hello","tool_calls":[{"id":"t","function":{"name":"n","arguments":{"a":1}}}]}}],
+            "content":"hello","tool_calls":[{"id":"t","function":{"name":"n",
+            "arguments":{"a":1}}}]}}],
             "usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
         )
         .unwrap();
