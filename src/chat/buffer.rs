@@ -32,6 +32,20 @@ pub struct Kept {
     pub incomplete: bool,
 }
 
+impl Kept {
+    pub(super) fn of(seq: u64, message: &Message) -> Self {
+        let text = message.plain();
+        Kept {
+            seq,
+            id: message.id,
+            role: message.role,
+            at: message.at,
+            text: (text.len() <= TEXT_BYTES_MAX).then_some(text),
+            incomplete: message.is_incomplete(),
+        }
+    }
+}
+
 /// The end of one conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
@@ -75,7 +89,10 @@ impl Buffer {
 
     /// The conversation that was spoken in last.
     pub fn last_conversation(&self) -> Option<Id> {
-        let last = self.windows.iter().max_by_key(|(_, window)| window.last_seq);
+        let last = self
+            .windows
+            .iter()
+            .max_by_key(|(_, window)| window.last_seq);
         last.map(|(id, _)| *id)
     }
 
@@ -86,20 +103,17 @@ impl Buffer {
 
     /// Sessions that have not ended, with their conversations.
     pub fn open_sessions(&self) -> impl Iterator<Item = (Id, Option<Id>)> + '_ {
-        self.open_sessions.iter().map(|(id, conversation)| (*id, *conversation))
+        self.open_sessions
+            .iter()
+            .map(|(id, conversation)| (*id, *conversation))
     }
 
     fn message(&mut self, seq: u64, message: &Message) {
-        let window = self.windows.entry(message.conversation).or_insert_with(Window::empty);
-        let text = message.plain();
-        window.messages.push_back(Kept {
-            seq,
-            id: message.id,
-            role: message.role,
-            at: message.at,
-            text: (text.len() <= TEXT_BYTES_MAX).then_some(text),
-            incomplete: message.is_incomplete(),
-        });
+        let window = self
+            .windows
+            .entry(message.conversation)
+            .or_insert_with(Window::empty);
+        window.messages.push_back(Kept::of(seq, message));
         if window.messages.len() > MESSAGES_MAX {
             window.messages.pop_front();
         }
@@ -116,8 +130,13 @@ impl Buffer {
 
     fn keep_the_newest(&mut self) {
         while self.windows.len() > CONVERSATIONS_MAX {
-            let oldest = self.windows.iter().min_by_key(|(_, window)| window.last_seq);
-            let Some(oldest) = oldest.map(|(id, _)| *id) else { return };
+            let oldest = self
+                .windows
+                .iter()
+                .min_by_key(|(_, window)| window.last_seq);
+            let Some(oldest) = oldest.map(|(id, _)| *id) else {
+                return;
+            };
             self.windows.remove(&oldest);
         }
     }
@@ -131,7 +150,11 @@ impl Buffer {
                 self.keep_the_newest();
             }
             ConversationOp::Forked { from, message } => {
-                let mut window = self.windows.get(from).cloned().unwrap_or_else(Window::empty);
+                let mut window = self
+                    .windows
+                    .get(from)
+                    .cloned()
+                    .unwrap_or_else(Window::empty);
                 if let Some(end) = window.messages.iter().position(|kept| kept.id == *message) {
                     window.messages.truncate(end + 1);
                     window.last_seq = seq;

@@ -43,7 +43,11 @@ pub struct Conversation {
 impl Conversation {
     /// The title, or what stands for one.
     pub fn title(&self) -> &str {
-        let title = self.title.as_deref().or(self.name.as_deref()).or(self.opening.as_deref());
+        let title = self
+            .title
+            .as_deref()
+            .or(self.name.as_deref())
+            .or(self.opening.as_deref());
         title.unwrap_or("(nothing said yet)")
     }
 }
@@ -75,13 +79,19 @@ impl Conversations {
     }
 
     fn existing(&self) -> impl Iterator<Item = (Id, &Conversation)> {
-        let all = self.all.iter().map(|(id, conversation)| (*id, conversation));
+        let all = self
+            .all
+            .iter()
+            .map(|(id, conversation)| (*id, conversation));
         all.filter(|(_, conversation)| !conversation.deleted)
     }
 
     /// The conversation whose id begins with `prefix`.
     pub fn by_prefix(&self, prefix: &str) -> FoundConversation<'_> {
-        let found: Vec<_> = self.existing().filter(|(id, _)| id.has_prefix(prefix)).collect();
+        let found: Vec<_> = self
+            .existing()
+            .filter(|(id, _)| id.has_prefix(prefix))
+            .collect();
         match found[..] {
             [] => FoundConversation::None,
             [(id, conversation)] => FoundConversation::One(id, conversation),
@@ -92,15 +102,23 @@ impl Conversations {
     /// The newest conversation that was started under `name`.
     pub fn by_name(&self, name: &str) -> Option<Id> {
         let named = |conversation: &Conversation| conversation.name.as_deref() == Some(name);
-        let found = self.existing().filter(|(_, conversation)| named(conversation));
-        found.max_by_key(|(_, conversation)| conversation.last_seq).map(|(id, _)| id)
+        let found = self
+            .existing()
+            .filter(|(_, conversation)| named(conversation));
+        found
+            .max_by_key(|(_, conversation)| conversation.last_seq)
+            .map(|(id, _)| id)
     }
 
     /// The shortest beginning of an id, of at least eight digits, that no other id shares.
     pub fn short_id(&self, id: Id) -> String {
         let text = id.to_string();
-        let others: Vec<String> =
-            self.all.keys().filter(|other| **other != id).map(Id::to_string).collect();
+        let others: Vec<String> = self
+            .all
+            .keys()
+            .filter(|other| **other != id)
+            .map(Id::to_string)
+            .collect();
         let unique = |len: &usize| !others.iter().any(|other| other[..*len] == text[..*len]);
         let len = (8..text.len()).find(unique).unwrap_or(text.len());
         text[..len].trim_end_matches('-').to_owned()

@@ -15,14 +15,22 @@ fn id(n: u64) -> Id {
 }
 
 fn message(seq: u64, conversation: u64, text: &str) -> Record {
-    let role = if seq.is_multiple_of(2) { Role::User } else { Role::Assistant };
+    let role = if seq.is_multiple_of(2) {
+        Role::User
+    } else {
+        Role::Assistant
+    };
     let mut message = Message::text(id(conversation), role, at(seq), text.into());
     message.id = id(1000 + seq);
     Record::Message(message)
 }
 
 fn event(seq: u64, conversation: u64, op: ConversationOp) -> Record {
-    Record::Conversation(ConversationEvent { id: id(conversation), at: at(seq), op })
+    Record::Conversation(ConversationEvent {
+        id: id(conversation),
+        at: at(seq),
+        op,
+    })
 }
 
 fn folded(records: &[Record]) -> Buffer {
@@ -35,11 +43,20 @@ fn folded(records: &[Record]) -> Buffer {
 
 #[test]
 fn a_window_holds_the_last_twenty_messages() {
-    let records: Vec<Record> = (0..50).map(|n| message(n, 1, &format!("text {n}"))).collect();
+    let records: Vec<Record> = (0..50)
+        .map(|n| message(n, 1, &format!("text {n}")))
+        .collect();
     let buffer = folded(&records);
     let window = buffer.window(id(1)).unwrap();
-    let texts: Vec<&str> = window.messages.iter().filter_map(|m| m.text.as_deref()).collect();
-    assert_eq!((texts.len(), texts[0], texts[19]), (20, "text 30", "text 49"));
+    let texts: Vec<&str> = window
+        .messages
+        .iter()
+        .filter_map(|m| m.text.as_deref())
+        .collect();
+    assert_eq!(
+        (texts.len(), texts[0], texts[19]),
+        (20, "text 30", "text 49")
+    );
     assert_eq!(window.count, 50);
 }
 
@@ -55,7 +72,10 @@ fn the_last_thirty_two_conversations_are_kept_and_a_deleted_one_is_not() {
 
 #[test]
 fn an_over_long_message_is_left_in_the_log() {
-    let buffer = folded(&[message(0, 1, &"x".repeat(TEXT_BYTES_MAX + 1)), message(1, 1, "ok")]);
+    let buffer = folded(&[
+        message(0, 1, &"x".repeat(TEXT_BYTES_MAX + 1)),
+        message(1, 1, "ok"),
+    ]);
     let window = buffer.window(id(1)).unwrap();
     assert!(window.messages[0].text.is_none() && window.messages[1].text.is_some());
 }
@@ -63,7 +83,10 @@ fn an_over_long_message_is_left_in_the_log() {
 #[test]
 fn a_fork_begins_with_the_messages_up_to_its_point() {
     let mut records: Vec<Record> = (0..6).map(|n| message(n, 1, "hi")).collect();
-    let point = ConversationOp::Forked { from: id(1), message: id(1003) };
+    let point = ConversationOp::Forked {
+        from: id(1),
+        message: id(1003),
+    };
     records.push(event(6, 2, point));
     let buffer = folded(&records);
     assert_eq!(buffer.window(id(2)).unwrap().messages.len(), 4);
@@ -74,10 +97,23 @@ fn a_fork_begins_with_the_messages_up_to_its_point() {
 fn consents_and_open_sessions_are_known() {
     let session = |n, op| {
         let conversation = Some(id(1));
-        Record::Session(SessionEvent { id: id(n), at: at(n), surface: Surface::Chat, conversation, op })
+        Record::Session(SessionEvent {
+            id: id(n),
+            at: at(n),
+            surface: Surface::Chat,
+            conversation,
+            op,
+        })
     };
-    let consent = Consent { at: at(0), host: "api.example.org".into(), granted: true };
-    let ended = SessionOp::Ended { messages: 0, memories: 0 };
+    let consent = Consent {
+        at: at(0),
+        host: "api.example.org".into(),
+        granted: true,
+    };
+    let ended = SessionOp::Ended {
+        messages: 0,
+        memories: 0,
+    };
     let buffer = folded(&[
         Record::Consent(consent),
         session(1, SessionOp::Started),
@@ -86,17 +122,27 @@ fn consents_and_open_sessions_are_known() {
     ]);
     assert_eq!(buffer.consent("api.example.org"), Some(true));
     assert_eq!(buffer.consent("elsewhere"), None);
-    assert_eq!(buffer.open_sessions().collect::<Vec<_>>(), [(id(2), Some(id(1)))]);
+    assert_eq!(
+        buffer.open_sessions().collect::<Vec<_>>(),
+        [(id(2), Some(id(1)))]
+    );
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
     let op = prop_oneof![
         Just(ConversationOp::Deleted),
         Just(ConversationOp::Restored),
-        Just(ConversationOp::Started { name: None, private: None }),
-        Just(ConversationOp::Titled { title: "a title".into() }),
-        (0_u64..50, 0_u64..80)
-            .prop_map(|(from, m)| ConversationOp::Forked { from: id(from), message: id(1000 + m) }),
+        Just(ConversationOp::Started {
+            name: None,
+            private: None
+        }),
+        Just(ConversationOp::Titled {
+            title: "a title".into()
+        }),
+        (0_u64..50, 0_u64..80).prop_map(|(from, m)| ConversationOp::Forked {
+            from: id(from),
+            message: id(1000 + m)
+        }),
     ];
     prop_oneof![
         4 => (0_u64..80, 0_u64..50, ".{0,20}").prop_map(|(seq, c, text)| message(seq, c, &text)),

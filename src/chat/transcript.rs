@@ -44,10 +44,14 @@ fn read_part(
     let mut after = first_seq - 1;
     while after < last_seq {
         let batch = log.read(after)?;
-        let Some(last) = batch.last() else { return Ok(()) };
+        let Some(last) = batch.last() else {
+            return Ok(());
+        };
         after = last.seq;
         for entry in batch.iter().take_while(|entry| entry.seq <= last_seq) {
-            let Ok(Record::Message(message)) = entry.record() else { continue };
+            let Ok(Record::Message(message)) = entry.record() else {
+                continue;
+            };
             if message.conversation != id {
                 continue;
             }

@@ -29,6 +29,7 @@ mod words;
 
 pub use accept::{EditError, accept, add_by_command, approve_shown, edit_by_command, receive};
 pub use diff::{Change, diff};
+pub use escape::{one_line, quoted};
 pub use fold::{Batch, Event, Memory, Stored, What};
 pub use judge::{Accepted, Context, Judgement, Verdict, Why};
 pub use prompt::{Audience, Budgets, Note, Standing, UPDATE_INSTRUCTIONS, estimate_tokens};

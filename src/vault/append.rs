@@ -50,6 +50,21 @@ impl Log for Vault {
         self.log.position(&self.data, seq)
     }
 
+    fn settle(&mut self) -> Result<(), VaultError> {
+        if self.rollback.is_some() || !self.tail_is_full() {
+            return Ok(());
+        }
+        let store = self.store.clone();
+        let lock = store.exclusive(Purpose::Append, self.wait)?;
+        self.come_to_the_end(&lock)?;
+        let broken = self.log.tail().is_some_and(|open| open.broken);
+        if self.tail_is_full() && !broken {
+            self.roll_over(&lock)
+        } else {
+            Ok(())
+        }
+    }
+
     fn epoch(&self) -> EpochId {
         self.header.epoch
     }
@@ -182,22 +197,6 @@ impl Vault {
         }
         debug_assert_eq!(open.at, after);
         Ok(())
-    }
-
-    /// Seals a full tail now, so that the next line of a person need not wait for it.
-    pub fn settle(&mut self) -> Result<(), VaultError> {
-        if self.rollback.is_some() || !self.tail_is_full() {
-            return Ok(());
-        }
-        let store = self.store.clone();
-        let lock = store.exclusive(Purpose::Append, self.wait)?;
-        self.come_to_the_end(&lock)?;
-        let broken = self.log.tail().is_some_and(|open| open.broken);
-        if self.tail_is_full() && !broken {
-            self.roll_over(&lock)
-        } else {
-            Ok(())
-        }
     }
 
     fn tail_is_full(&self) -> bool {

@@ -62,6 +62,10 @@ pub trait Log: Send {
     /// The place behind record `seq`; none if the log does not reach it or it is damaged.
     fn position(&mut self, seq: u64) -> Result<Option<Position>, VaultError>;
 
+    /// Does what is due and need not stand between a person's line and its answer: a full tail
+    /// becomes a segment.
+    fn settle(&mut self) -> Result<(), VaultError>;
+
     /// The epoch that is open. Folds of another one start again.
     fn epoch(&self) -> EpochId;
 }

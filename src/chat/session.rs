@@ -1,0 +1,326 @@
+//! One sitting: the open log, its folds, and the conversation that is being had.
+
+use std::collections::VecDeque;
+
+use crate::memory::{Audience, Budgets, Memory, Standing};
+use crate::model::{
+    ConversationEvent, ConversationOp, Id, Item, MemoryEvent, MemoryOp, Message, Privacy, Record,
+    SessionEvent, SessionOp, Surface, Text, Timestamp,
+};
+use crate::vault::{Log, VaultError, View};
+
+use super::buffer::{Buffer, Kept, Window};
+use super::conversations::{Conversations, FoundConversation};
+use super::error::ChatError;
+use super::transcript::transcript;
+
+/// What a person set for a sitting.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub window_messages: usize,
+    pub window_tokens: usize,
+    pub max_tokens: u32,
+    pub temperature: Option<f64>,
+    pub budgets: Budgets,
+    /// In place of the usual system prompt.
+    pub system: Option<Text>,
+    pub use_memory: bool,
+    pub surface: Surface,
+}
+
+/// Which conversation to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opening {
+    New,
+    /// The one spoken in last; an error if there is none.
+    Last,
+    /// The one spoken in last, or a new one.
+    LastOrNew,
+    /// By the beginning of its id.
+    Prefix(String),
+    /// Started under this name, now or before.
+    Named(Text),
+}
+
+/// What another process did meanwhile.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Messages in the conversation that is open here.
+    pub messages_here: usize,
+    pub messages_elsewhere: usize,
+    /// Items that were added or changed, as they are now.
+    pub items: Vec<Item>,
+    /// Items that are not to be used any more.
+    pub withdrawn: usize,
+}
+
+impl News {
+    pub fn is_empty(&self) -> bool {
+        self.messages_here == 0
+            && self.messages_elsewhere == 0
+            && self.items.is_empty()
+            && self.withdrawn == 0
+    }
+}
+
+/// The open log, its folds, and one conversation.
+pub struct Session {
+    pub log: Box<dyn Log>,
+    pub buffer: View<Buffer>,
+    pub memory: View<Memory>,
+    pub settings: Settings,
+    id: Id,
+    conversation: Id,
+    /// The conversation has been written to, or was there before.
+    begun: bool,
+    name: Option<Text>,
+    local: bool,
+    started: bool,
+    pub(super) standing: Option<Standing>,
+    pub(super) messages: u64,
+    pub(super) memories: u64,
+}
+
+impl Session {
+    /// Loads the folds and finds the conversation; writes nothing.
+    pub fn open(
+        mut log: Box<dyn Log>,
+        settings: Settings,
+        opening: Opening,
+    ) -> Result<Self, ChatError> {
+        let buffer = View::load(log.as_mut(), Buffer::default())?;
+        let memory = View::load(log.as_mut(), Memory::new())?;
+        let mut session = Session {
+            log,
+            buffer,
+            memory,
+            settings,
+            id: Id::fresh(),
+            conversation: Id::fresh(),
+            begun: false,
+            name: None,
+            local: false,
+            started: false,
+            standing: None,
+            messages: 0,
+            memories: 0,
+        };
+        session.turn_to(opening)?;
+        Ok(session)
+    }
+
+    /// Goes on in another conversation.
+    pub fn turn_to(&mut self, opening: Opening) -> Result<(), ChatError> {
+        let found = match opening {
+            Opening::New => None,
+            Opening::LastOrNew => self.buffer.fold.last_conversation(),
+            Opening::Last => {
+                let last = self.buffer.fold.last_conversation();
+                Some(last.ok_or(ChatError::NothingToContinue)?)
+            }
+            Opening::Prefix(prefix) => Some(self.by_prefix(prefix)?),
+            Opening::Named(name) => {
+                let found = self.conversations()?.fold.by_name(&name);
+                self.name = found.is_none().then_some(name);
+                found
+            }
+        };
+        self.begun = found.is_some();
+        self.conversation = found.unwrap_or_else(Id::fresh);
+        let window = self.buffer.fold.window(self.conversation);
+        self.local = window.is_some_and(|window| window.local);
+        self.standing = None;
+        Ok(())
+    }
+
+    fn by_prefix(&mut self, prefix: String) -> Result<Id, ChatError> {
+        let conversations = self.conversations()?;
+        match conversations.fold.by_prefix(&prefix) {
+            FoundConversation::One(id, _) => Ok(id),
+            FoundConversation::None => Err(ChatError::NoSuchConversation(prefix)),
+            FoundConversation::Several(ids) => Err(ChatError::AmbiguousConversation {
+                prefix,
+                count: ids.len(),
+            }),
+        }
+    }
+
+    /// The list of all conversations, loaded when it is asked for.
+    pub fn conversations(&mut self) -> Result<View<Conversations>, VaultError> {
+        View::load(self.log.as_mut(), Conversations::default())
+    }
+
+    pub fn conversation(&self) -> Id {
+        self.conversation
+    }
+
+    /// Whether there was anything in the conversation before.
+    pub fn continues(&self) -> bool {
+        self.begun
+    }
+
+    pub fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// Takes in what other processes appended.
+    pub fn refresh(&mut self) -> Result<News, ChatError> {
+        self.log.refresh()?;
+        self.buffer.catch_up(self.log.as_mut())?;
+        let mut news = News::default();
+        for (_, record) in self.memory.catch_up(self.log.as_mut())? {
+            match record {
+                Record::Message(message) if message.conversation == self.conversation => {
+                    news.messages_here += 1;
+                }
+                Record::Message(_) => news.messages_elsewhere += 1,
+                Record::Memory(MemoryEvent { op, .. }) => self.note(op, &mut news),
+                _ => {}
+            }
+        }
+        Ok(news)
+    }
+
+    fn note(&self, op: MemoryOp, news: &mut News) {
+        match op {
+            MemoryOp::Add { item }
+            | MemoryOp::Supersede { item, .. }
+            | MemoryOp::Merge { item, .. } => news.items.push(item),
+            MemoryOp::Edit { id, .. } | MemoryOp::Approve { id } | MemoryOp::Restore { id } => {
+                let stored = self.memory.fold.item(id);
+                news.items.extend(stored.map(|stored| stored.item.clone()));
+            }
+            MemoryOp::Forget { .. } | MemoryOp::Reject { .. } | MemoryOp::Expire { .. } => {
+                news.withdrawn += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends, and takes in what was appended along with anything that came before it.
+    pub fn append(&mut self, records: &[Record]) -> Result<(), ChatError> {
+        self.log.append(records)?;
+        self.buffer.catch_up(self.log.as_mut())?;
+        self.memory.catch_up(self.log.as_mut())?;
+        Ok(())
+    }
+
+    /// The end of the conversation, as many messages as the settings ask for: from the buffer, or
+    /// from the log where the buffer holds fewer.
+    pub(super) fn window_messages(
+        &mut self,
+        window: Option<&Window>,
+    ) -> Result<VecDeque<Kept>, ChatError> {
+        let Some(window) = window else {
+            return self.from_log();
+        };
+        let held = window.messages.len() as u64;
+        let wanted = (self.settings.window_messages as u64).min(window.count);
+        if held >= wanted {
+            Ok(window.messages.clone())
+        } else {
+            self.from_log()
+        }
+    }
+
+    fn from_log(&mut self) -> Result<VecDeque<Kept>, ChatError> {
+        if !self.begun {
+            return Ok(VecDeque::new());
+        }
+        let conversations = self.conversations()?;
+        let most = self.settings.window_messages.max(1);
+        let mut kept = VecDeque::new();
+        let mut each = |seq, message: Message| {
+            kept.push_back(Kept::of(seq, &message));
+            if kept.len() > most {
+                kept.pop_front();
+            }
+        };
+        transcript(
+            self.log.as_mut(),
+            &conversations.fold,
+            self.conversation,
+            &mut each,
+        )?;
+        Ok(kept)
+    }
+
+    /// What has to stand before the first message: the session and, if new, the conversation.
+    pub(super) fn beginnings(&mut self, now: Timestamp) -> Vec<Record> {
+        let mut records = Vec::new();
+        if !self.started {
+            records.push(self.session_record(now, SessionOp::Started));
+        }
+        if !self.begun {
+            let private = self.local.then_some(Privacy::Local);
+            let op = ConversationOp::Started {
+                name: self.name.clone(),
+                private,
+            };
+            let event = ConversationEvent {
+                id: self.conversation,
+                at: now,
+                op,
+            };
+            records.push(Record::Conversation(event));
+        }
+        records
+    }
+
+    pub(super) fn has_begun(&mut self) {
+        self.started = true;
+        self.begun = true;
+    }
+
+    fn session_record(&self, now: Timestamp, op: SessionOp) -> Record {
+        Record::Session(SessionEvent {
+            id: self.id,
+            at: now,
+            surface: self.settings.surface,
+            conversation: Some(self.conversation),
+            op,
+        })
+    }
+
+    /// The standing section, frozen for the session unless something in it was withdrawn, and what
+    /// became known since.
+    pub(super) fn standing(&mut self, audience: Audience, now: Timestamp) -> (Standing, Standing) {
+        let memory = &self.memory.fold;
+        let budgets = &self.settings.budgets;
+        let stands = self.standing.take().filter(|standing| {
+            standing.audience == audience && standing.withdrawn(memory, now).is_empty()
+        });
+        let standing = stands.unwrap_or_else(|| Standing::new(memory, budgets, audience, now));
+        let additions = standing.additions(memory, budgets, now);
+        self.standing = Some(standing.clone());
+        (standing, additions)
+    }
+
+    /// Writes what is due after an answer: checkpoints that are far behind. A failure is returned
+    /// for a warning only; the records are safe.
+    pub fn settle(&mut self) -> Result<(), VaultError> {
+        if self.buffer.is_behind() {
+            self.buffer.save(self.log.as_mut())?;
+        }
+        if self.memory.is_behind() {
+            self.memory.save(self.log.as_mut())?;
+        }
+        self.log.settle()
+    }
+
+    /// Ends the sitting: its end in the log, and every checkpoint.
+    pub fn end(mut self, now: Timestamp) -> Result<(), ChatError> {
+        if self.started {
+            let (messages, memories) = (self.messages, self.memories);
+            let end = self.session_record(now, SessionOp::Ended { messages, memories });
+            self.append(&[end])?;
+            self.buffer.save(self.log.as_mut())?;
+            self.memory.save(self.log.as_mut())?;
+            let mut conversations = self.conversations()?;
+            if conversations.is_behind() {
+                conversations.save(self.log.as_mut())?;
+            }
+        }
+        Ok(())
+    }
+}
