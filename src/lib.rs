@@ -3,6 +3,7 @@
 //! The rooms, what each may use and what it alone may touch: `docs/architecture.md`.
 
 pub mod chat;
+pub mod cli;
 pub mod config;
 pub mod memory;
 pub mod model;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `agent` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agent::cli::run()
+}

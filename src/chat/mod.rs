@@ -8,6 +8,7 @@ mod buffer;
 mod compose;
 mod conversations;
 mod error;
+mod recall;
 mod session;
 mod transcript;
 mod turn;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::memory::{Audience, Budgets, Memory, Standing};
 use crate::model::{
     ConversationEvent, ConversationOp, Id, Item, MemoryEvent, MemoryOp, Message, Privacy, Record,
-    SessionEvent, SessionOp, Surface, Text, Timestamp,
+    Role, SessionEvent, SessionOp, Surface, Text, Timestamp,
 };
 use crate::vault::{Log, VaultError, View};
 
@@ -38,6 +38,7 @@ pub enum Opening {
     LastOrNew,
     /// By the beginning of its id.
     Prefix(String),
+    This(Id),
     /// Started under this name, now or before.
     Named(Text),
 }
@@ -79,6 +80,7 @@ pub struct Session {
     pub(super) standing: Option<Standing>,
     pub(super) messages: u64,
     pub(super) memories: u64,
+    news: News,
 }
 
 impl Session {
@@ -104,6 +106,7 @@ impl Session {
             standing: None,
             messages: 0,
             memories: 0,
+            news: News::default(),
         };
         session.turn_to(opening)?;
         Ok(session)
@@ -118,6 +121,7 @@ impl Session {
                 let last = self.buffer.fold.last_conversation();
                 Some(last.ok_or(ChatError::NothingToContinue)?)
             }
+            Opening::This(id) => Some(id),
             Opening::Prefix(prefix) => Some(self.by_prefix(prefix)?),
             Opening::Named(name) => {
                 let found = self.conversations()?.fold.by_name(&name);
@@ -163,46 +167,66 @@ impl Session {
         self.local
     }
 
-    /// Takes in what other processes appended.
-    pub fn refresh(&mut self) -> Result<News, ChatError> {
-        self.log.refresh()?;
-        self.buffer.catch_up(self.log.as_mut())?;
-        let mut news = News::default();
-        for (_, record) in self.memory.catch_up(self.log.as_mut())? {
-            match record {
-                Record::Message(message) if message.conversation == self.conversation => {
-                    news.messages_here += 1;
-                }
-                Record::Message(_) => news.messages_elsewhere += 1,
-                Record::Memory(MemoryEvent { op, .. }) => self.note(op, &mut news),
-                _ => {}
-            }
-        }
-        Ok(news)
+    /// What the person typed in this conversation lately, oldest first.
+    pub fn typed(&self) -> Vec<Text> {
+        let window = self.buffer.fold.window(self.conversation);
+        let kept = window.into_iter().flat_map(|window| &window.messages);
+        kept.filter(|kept| kept.role == Role::User)
+            .filter_map(|kept| kept.text.clone())
+            .collect()
     }
 
-    fn note(&self, op: MemoryOp, news: &mut News) {
-        match op {
-            MemoryOp::Add { item }
-            | MemoryOp::Supersede { item, .. }
-            | MemoryOp::Merge { item, .. } => news.items.push(item),
-            MemoryOp::Edit { id, .. } | MemoryOp::Approve { id } | MemoryOp::Restore { id } => {
-                let stored = self.memory.fold.item(id);
-                news.items.extend(stored.map(|stored| stored.item.clone()));
-            }
-            MemoryOp::Forget { .. } | MemoryOp::Reject { .. } | MemoryOp::Expire { .. } => {
-                news.withdrawn += 1;
-            }
-            _ => {}
-        }
+    /// Takes in what other processes appended.
+    pub fn refresh(&mut self) -> Result<(), ChatError> {
+        self.log.refresh()?;
+        self.absorb(0)
+    }
+
+    /// What other processes did since this was asked last.
+    pub fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
     }
 
     /// Appends, and takes in what was appended along with anything that came before it.
     pub fn append(&mut self, records: &[Record]) -> Result<(), ChatError> {
         self.log.append(records)?;
+        self.absorb(records.len())
+    }
+
+    /// Folds what is new in the log; the last `own` records of it are no news.
+    fn absorb(&mut self, own: usize) -> Result<(), ChatError> {
         self.buffer.catch_up(self.log.as_mut())?;
-        self.memory.catch_up(self.log.as_mut())?;
+        let mut records = self.memory.catch_up(self.log.as_mut())?;
+        records.truncate(records.len().saturating_sub(own));
+        for (_, record) in records {
+            match record {
+                Record::Message(message) if message.conversation == self.conversation => {
+                    self.news.messages_here += 1;
+                }
+                Record::Message(_) => self.news.messages_elsewhere += 1,
+                Record::Memory(MemoryEvent { op, .. }) => self.note(op),
+                _ => {}
+            }
+        }
         Ok(())
+    }
+
+    fn note(&mut self, op: MemoryOp) {
+        match op {
+            MemoryOp::Add { item }
+            | MemoryOp::Supersede { item, .. }
+            | MemoryOp::Merge { item, .. } => self.news.items.push(item),
+            MemoryOp::Edit { id, .. } | MemoryOp::Approve { id } | MemoryOp::Restore { id } => {
+                let stored = self.memory.fold.item(id);
+                self.news
+                    .items
+                    .extend(stored.map(|stored| stored.item.clone()));
+            }
+            MemoryOp::Forget { .. } | MemoryOp::Reject { .. } | MemoryOp::Expire { .. } => {
+                self.news.withdrawn += 1;
+            }
+            _ => {}
+        }
     }
 
     /// The end of the conversation, as many messages as the settings ask for: from the buffer, or
@@ -314,6 +338,9 @@ impl Session {
             let (messages, memories) = (self.messages, self.memories);
             let end = self.session_record(now, SessionOp::Ended { messages, memories });
             self.append(&[end])?;
+            if self.settings.surface != Surface::Chat {
+                return Ok(self.settle()?);
+            }
             self.buffer.save(self.log.as_mut())?;
             self.memory.save(self.log.as_mut())?;
             let mut conversations = self.conversations()?;

@@ -14,6 +14,7 @@ mod open;
 mod provider_keys;
 mod roll;
 mod scan;
+mod scratch;
 mod verify;
 mod witness;
 
@@ -25,6 +26,7 @@ pub use error::{Damage, DamageKind, Rollback, VaultError};
 pub use init::NewVault;
 pub use open::{LockedVault, Secret};
 pub use provider_keys::ProviderKeys;
+pub use scratch::ScratchLog;
 pub use verify::{Finding, Structure, VerifyReport, structure};
 
 use crate::model::{FoldName, Record};

@@ -1,0 +1,309 @@
+//! The command line's words. The text of `--help` lives here and nowhere else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A private chat agent that remembers, and whose memory only its owner can read.
+#[derive(Parser)]
+#[command(name = "agent", version, about, disable_help_subcommand = false)]
+#[command(after_help = "Without a command, `agent` on a terminal is `agent chat`.")]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Args, Default)]
+#[command(next_help_heading = "Options for every command")]
+pub(super) struct Global {
+    /// The vault's directory [env: AGENT_STATE_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// The vault's name; one vault a profile [env: AGENT_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Read the passphrase from a file that only you can read
+    #[arg(long, global = true, value_name = "FILE", group = "passphrase")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Read the passphrase from an open file descriptor
+    #[arg(long, global = true, value_name = "N", group = "passphrase")]
+    pub passphrase_fd: Option<i32>,
+    /// Take what a command prints as the passphrase
+    #[arg(long, global = true, value_name = "CMD", group = "passphrase")]
+    pub passphrase_command: Option<String>,
+    /// Unlock with the recovery code, which is asked for
+    #[arg(long, global = true, group = "passphrase")]
+    pub recovery_code: bool,
+    /// How long to wait for another process
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub lock_wait: Option<u64>,
+    /// Go on although the vault is older than this machine remembers
+    #[arg(long, global = true)]
+    pub accept_rollback: bool,
+    /// Print JSON on stdout, errors as JSON on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    /// Colours
+    pub color: Color,
+    /// Say less on stderr
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more on stderr
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a vault
+    Init(InitArgs),
+    /// Chat; continues the last conversation
+    Chat(ChatArgs),
+    /// Ask one question; the answer goes to stdout
+    Ask(AskArgs),
+    /// Long-term memory
+    Memory {
+        #[command(subcommand)]
+        action: MemoryAction,
+    },
+    /// Conversations
+    History {
+        #[command(subcommand)]
+        action: HistoryAction,
+    },
+    /// Print records as any process appends them
+    Watch(WatchArgs),
+    /// What can be known without the passphrase
+    Status,
+    /// Check every byte of the vault
+    Verify(VerifyArgs),
+    /// The models that can be talked to
+    Models(ModelsArgs),
+    /// Settings
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Providers' API keys, sealed in the vault
+    Keys {
+        #[command(subcommand)]
+        action: KeysAction,
+    },
+    /// Print completions for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct InitArgs {
+    /// Memory of the key derivation, in MiB (19 to 1024)
+    #[arg(long, value_name = "MIB")]
+    pub kdf_memory: Option<u32>,
+    /// Passes of the key derivation; without it, as many as take about a second
+    #[arg(long, value_name = "N")]
+    pub kdf_passes: Option<u32>,
+    /// Lanes of the key derivation (1 to 8)
+    #[arg(long, value_name = "N")]
+    pub kdf_lanes: Option<u32>,
+    /// Also make a recovery code, printed once
+    #[arg(id = "with_recovery_code", long = "with-recovery-code")]
+    pub with_recovery_code: bool,
+}
+
+#[derive(Args, Default, Clone)]
+pub(super) struct Talk {
+    /// Continue the last conversation
+    #[arg(short = 'c', long = "continue", group = "which")]
+    pub continue_last: bool,
+    /// Continue the conversation whose id begins so
+    #[arg(long, value_name = "ID", group = "which")]
+    pub cid: Option<String>,
+    /// Continue, or start, the conversation of this name
+    #[arg(short, long, value_name = "NAME", group = "which")]
+    pub session: Option<String>,
+    /// Start a new conversation
+    #[arg(long, group = "which")]
+    pub new: bool,
+    /// The model, as provider/model
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// A system prompt in place of the usual one
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Incognito: nothing is read from the vault or written anywhere
+    #[arg(short = 'n', long)]
+    pub incognito: bool,
+    /// Leave long-term memory out, and learn nothing
+    #[arg(long)]
+    pub no_memory: bool,
+    /// A text file to put before the message (repeatable)
+    #[arg(short, long = "attach", value_name = "FILE")]
+    pub attach: Vec<PathBuf>,
+}
+
+#[derive(Args, Default, Clone)]
+pub(super) struct ChatArgs {
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+#[derive(Args, Clone)]
+pub(super) struct AskArgs {
+    /// The question; standard input is put behind it
+    pub prompt: Vec<String>,
+    #[command(flatten)]
+    pub talk: Talk,
+    /// Print the answer when it is complete
+    #[arg(long)]
+    pub no_stream: bool,
+    /// Let the words go to the model's host without asking
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum KindArg {
+    Fact,
+    Preference,
+    Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StatusArg {
+    Pending,
+    Active,
+    Superseded,
+    Expired,
+    Rejected,
+    Forgotten,
+}
+
+#[derive(Subcommand)]
+pub(super) enum MemoryAction {
+    /// List items
+    List {
+        /// Only items of this kind
+        #[arg(long, value_enum)]
+        kind: Option<KindArg>,
+        /// Only items of this status
+        #[arg(long, value_enum)]
+        status: Option<StatusArg>,
+        /// Also superseded, expired and rejected ones
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one item with its source
+    Show { id: String },
+    /// Remember something
+    Add {
+        text: String,
+        #[arg(long, value_enum, default_value = "fact")]
+        kind: KindArg,
+        /// Always tell the model
+        #[arg(long)]
+        pin: bool,
+    },
+    /// Change the words of an item
+    Edit { id: String, text: String },
+    /// Hide items everywhere
+    Forget {
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// The life of one item
+    History { id: String },
+    /// List items that wait for a decision
+    Pending,
+    /// Let waiting items count
+    Approve {
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Turn waiting items down
+    Reject {
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Always tell the model this item
+    Pin { id: String },
+    /// Tell the model this item by its rank again
+    Unpin { id: String },
+}
+
+#[derive(Subcommand)]
+pub(super) enum HistoryAction {
+    /// List conversations, the newest first
+    List {
+        /// At most so many
+        #[arg(short = 'l', long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Print a conversation
+    Show { cid: String },
+    /// Give a conversation a title
+    Rename { cid: String, title: String },
+    /// Hide conversations everywhere
+    Delete {
+        #[arg(required = true)]
+        cids: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct WatchArgs {
+    /// Begin behind this record; without it, at the end
+    #[arg(long, value_name = "SEQ")]
+    pub since: Option<u64>,
+}
+
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    /// Only names, sizes and numbers, without the passphrase
+    #[arg(long)]
+    pub structure: bool,
+}
+
+#[derive(Args)]
+pub(super) struct ModelsArgs {
+    /// Only this provider's
+    pub provider: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ConfigAction {
+    /// Where the file is
+    Path,
+    /// Every setting with its value and meaning
+    List,
+    /// The value of one setting
+    Get { key: String },
+    /// Change a setting
+    Set { key: String, value: String },
+    /// Take a setting out of the file
+    Unset { key: String },
+    /// Open the file in $EDITOR
+    Edit,
+}
+
+#[derive(Subcommand)]
+pub(super) enum KeysAction {
+    /// Seal a key, which is asked for (or read from standard input)
+    Set { name: String },
+    /// Names of the sealed keys
+    List,
+    /// Remove a key
+    Remove { name: String },
+}

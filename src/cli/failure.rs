@@ -1,0 +1,309 @@
+//! What a person is told when something went wrong: what happened, and what to do next.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::output::complain;
+use crate::chat::ChatError;
+use crate::config::ConfigError;
+use crate::memory::EditError;
+use crate::provider::ProviderError;
+use crate::seal::SealError;
+use crate::store::StoreError;
+use crate::vault::VaultError;
+
+/// Everything that can end a command.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    #[error("there is no terminal to ask on")]
+    NoTerminal,
+    #[error("interrupted")]
+    Interrupted,
+    #[error("the reader of the output has gone")]
+    BrokenPipe,
+    #[error("the output cannot be written")]
+    Output(#[source] io::Error),
+    #[error("standard input cannot be read")]
+    Input(#[source] io::Error),
+    #[error("standard input is not UTF-8 (byte {at})")]
+    InputEncoding { at: usize },
+    #[error("standard input is longer than {max} bytes")]
+    InputTooLong { max: usize },
+    #[error("the passphrase file {} cannot be read", path.display())]
+    PassphraseFile { path: PathBuf, source: io::Error },
+    #[error("the passphrase file {} can be read by others (mode {mode:03o})", path.display())]
+    PassphraseFileOpen { path: PathBuf, mode: u32 },
+    #[error("descriptor {fd} cannot be read")]
+    PassphraseDescriptor { fd: i32, source: io::Error },
+    #[error("the passphrase command cannot be run")]
+    PassphraseCommand(#[source] io::Error),
+    #[error("the passphrase command failed{}", code.map_or(String::new(), |c| format!(" with status {c}")))]
+    PassphraseCommandFailed { code: Option<i32> },
+    #[error("the two passphrases differ")]
+    PassphrasesDiffer,
+    #[error("no item's id begins with {0}")]
+    NoSuchItem(String),
+    #[error("{count} items have an id that begins with {prefix}")]
+    AmbiguousItem { prefix: String, count: usize },
+    #[error("not remembered: the text holds {0}")]
+    SecretInMemory(String),
+    #[error("the text is empty")]
+    EmptyText,
+    #[error("the text is too long")]
+    TextTooLong,
+    #[error("no key is sealed under the name {0}")]
+    NoSuchKey(String),
+    #[error("words may not go to {host} without consent")]
+    NoConsent { host: String },
+    #[error("the file {} cannot be attached: {what}", path.display())]
+    Attachment { path: PathBuf, what: &'static str },
+    #[error("the editor {0} cannot be run")]
+    Editor(String),
+    #[error("the runtime cannot be started")]
+    Runtime(#[source] io::Error),
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        Failure::Chat(error.into())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        VaultError::from(error).into()
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        VaultError::from(error).into()
+    }
+}
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        Failure::Chat(error.into())
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    exit: u8,
+}
+
+impl Failure {
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Chat(ChatError::Vault(error)) => vault_code(error),
+            Failure::Chat(ChatError::Provider(ProviderError::Config(_))) => 2,
+            Failure::Chat(ChatError::Provider(_)) => 20,
+            Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
+            Failure::Config(_) => 2,
+            Failure::Interrupted => 130,
+            Failure::BrokenPipe => 0,
+            Failure::Output(error) if error.kind() == io::ErrorKind::StorageFull => 17,
+            _ => 1,
+        }
+    }
+
+    /// Tells stderr what happened and what to do next.
+    pub(super) fn report(&self, json: bool) {
+        let error = self.to_string();
+        let cause = self.cause();
+        let hint = self.hint();
+        if json {
+            let report = Report {
+                error: &error,
+                cause: cause.as_deref(),
+                hint: hint.as_deref(),
+                exit: self.exit_code(),
+            };
+            complain(&serde_json::to_string(&report).unwrap_or(error));
+            return;
+        }
+        match cause {
+            Some(cause) => complain(&format!("agent: {error}: {cause}")),
+            None => complain(&format!("agent: {error}")),
+        }
+        if let Some(hint) = hint {
+            complain(&format!("hint: {hint}"));
+        }
+    }
+
+    /// The innermost cause, where it says more than the error itself.
+    fn cause(&self) -> Option<String> {
+        let mut source = std::error::Error::source(self)?;
+        while let Some(deeper) = source.source() {
+            source = deeper;
+        }
+        let text = source.to_string();
+        (!self.to_string().contains(&text)).then_some(text)
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Failure::Chat(ChatError::Vault(error)) => return vault_hint(error),
+            Failure::Chat(ChatError::Provider(error)) => provider_hint(error)?,
+            Failure::Chat(ChatError::NoSuchConversation(_)) => "agent history list shows them",
+            Failure::Chat(ChatError::AmbiguousConversation { .. }) => "type more of the id",
+            Failure::Chat(ChatError::NothingToContinue) => "leave -c out to start one",
+            Failure::Chat(ChatError::PrivateConversation { .. }) => {
+                "use a model on this machine (-m ollama/…), or start another conversation (--new)"
+            }
+            Failure::Config(ConfigError::UnknownKey { .. }) => "agent config list shows them all",
+            Failure::NoTerminal => {
+                "give the passphrase with --passphrase-file, --passphrase-fd, \
+                 --passphrase-command or AGENT_PASSPHRASE"
+            }
+            Failure::PassphraseFileOpen { path, .. } => {
+                return Some(format!("chmod 600 {}", path.display()));
+            }
+            Failure::NoSuchItem(_) => "agent memory list --all shows them",
+            Failure::AmbiguousItem { .. } => "type more of the id",
+            Failure::SecretInMemory(_) => {
+                "memory goes into prompts; keep secrets in a password manager"
+            }
+            Failure::NoSuchKey(_) => "agent keys list shows them",
+            Failure::NoConsent { .. } => {
+                "say --yes, name the model with -m, or set it with agent config set model …"
+            }
+            Failure::InputTooLong { .. } => "split the text into parts",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+fn vault_code(error: &VaultError) -> u8 {
+    match error {
+        VaultError::NoVault => 10,
+        VaultError::WrongPassphrase => 12,
+        VaultError::HeaderMissing
+        | VaultError::HeaderDamaged { .. }
+        | VaultError::Damaged(_)
+        | VaultError::ReadBack { .. }
+        | VaultError::Sealed { .. }
+        | VaultError::FoldState(_) => 13,
+        VaultError::Rollback(_) => 14,
+        VaultError::Rekeyed => 16,
+        VaultError::Seal(error) => match error {
+            SealError::KdfMemoryLeft { .. } | SealError::KdfAllocation { .. } => 15,
+            SealError::WrongPassphrase | SealError::RecoveryCode => 12,
+            SealError::EmptyPassphrase | SealError::PassphraseEncoding => 1,
+            _ => 13,
+        },
+        VaultError::Store(error) => match error {
+            StoreError::NoDirectory(_) => 10,
+            StoreError::Locked { .. } => 11,
+            StoreError::NoSpace { .. }
+            | StoreError::NotWritable { .. }
+            | StoreError::Sync { .. }
+            | StoreError::ForeignOwner { .. } => 17,
+            _ => 1,
+        },
+        _ => 1,
+    }
+}
+
+fn vault_hint(error: &VaultError) -> Option<String> {
+    let text = match error {
+        VaultError::NoVault | VaultError::Store(StoreError::NoDirectory(_)) => {
+            "agent init makes one; --state-dir and --profile say where it is"
+        }
+        VaultError::VaultExists => "agent status tells about it",
+        VaultError::NotEmpty(_) => "give an empty directory with --state-dir",
+        VaultError::HeaderMissing => {
+            "do not run init here; a copy of the header lies in the epoch's directory, and agent \
+             repair puts it back"
+        }
+        VaultError::HeaderDamaged { .. } => {
+            "agent repair puts back the copy of the header, with your passphrase"
+        }
+        VaultError::WrongPassphrase => "a recovery code opens it too: --recovery-code",
+        VaultError::Rekeyed => "run the command again with the new passphrase",
+        VaultError::Rollback(_) => {
+            "either a backup was restored or a sync tool brought an old copy back, or somebody \
+             tampered with the files; nothing is written until you decide; if you know why, go on \
+             with --accept-rollback"
+        }
+        VaultError::Damaged(_) | VaultError::Sealed { .. } => {
+            "agent verify shows what is damaged; what opens stays readable"
+        }
+        VaultError::RecordTooLong { .. } => "split the text into parts",
+        VaultError::Seal(SealError::KdfMemoryLeft { .. } | SealError::KdfAllocation { .. }) => {
+            "close other programs, or open the vault on a machine with more memory"
+        }
+        VaultError::Store(error) => return store_hint(error),
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn store_hint(error: &StoreError) -> Option<String> {
+    let text = match error {
+        StoreError::Locked {
+            holder: Some(holder),
+        } => {
+            return Some(format!(
+                "process {} ({}) has it since {}; wait for it, or longer with --lock-wait",
+                holder.pid,
+                holder.command,
+                since(holder.since)
+            ));
+        }
+        StoreError::Locked { holder: None } => "wait for it, or longer with --lock-wait",
+        StoreError::NoSpace { .. } => "free some space and run the command again; nothing is lost",
+        StoreError::NotWritable { .. } => "see who may write there, and whether the disk is full",
+        StoreError::Sync { .. } => {
+            "the disk reports a fault: nothing was acknowledged; look at the system log"
+        }
+        StoreError::ForeignOwner { .. } => "run agent as the owner, or give another --state-dir",
+        StoreError::Conflict { .. } => "run the command again",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn since(seconds: u64) -> String {
+    let at = i64::try_from(seconds)
+        .ok()
+        .and_then(|s| jiff::Timestamp::from_second(s).ok());
+    at.map_or_else(String::new, |at| at.to_string())
+}
+
+fn provider_hint(error: &ProviderError) -> Option<&'static str> {
+    Some(match error {
+        ProviderError::Connect { .. } | ProviderError::Timeout { .. } => {
+            "is the server running and the address right? what you said is kept"
+        }
+        ProviderError::Auth { .. } => "agent keys set NAME seals another key",
+        ProviderError::NoKey { .. } => {
+            "set the provider's variable, or seal a key with agent keys set NAME"
+        }
+        ProviderError::UnknownModel { .. } | ProviderError::UnknownProvider { .. } => {
+            "agent models shows what there is"
+        }
+        ProviderError::RateLimited { .. } | ProviderError::Overloaded { .. } => {
+            "try again in a while; what you said is kept"
+        }
+        ProviderError::RequestTooLarge { .. } => {
+            "start a new conversation (--new), or lower window_tokens"
+        }
+        ProviderError::NoSuchAddress { .. } => "see the provider's base_url in agent config list",
+        _ => return None,
+    })
+}

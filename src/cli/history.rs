@@ -1,0 +1,179 @@
+//! `agent history …`: conversations from the command line.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::args::HistoryAction;
+use super::failure::Failure;
+use super::output::{harmless, one_line, print_json, print_line};
+use super::shell::{Shell, now};
+use crate::chat::{ChatError, Conversations, FoundConversation, transcript};
+use crate::model::{ConversationEvent, ConversationOp, Id, Message, Record, Role, Text, Timestamp};
+use crate::vault::{Log, Vault, View};
+
+#[derive(Serialize)]
+struct Row<'a> {
+    id: Id,
+    title: &'a str,
+    started: Timestamp,
+    last: Timestamp,
+    messages: u64,
+}
+
+pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failure> {
+    let reads = matches!(
+        action,
+        HistoryAction::List { .. } | HistoryAction::Show { .. }
+    );
+    let mut vault = if reads {
+        shell.unlock()?
+    } else {
+        shell.unlock_to_write()?
+    };
+    let mut view = View::load(&mut vault, Conversations::default())?;
+    match action {
+        HistoryAction::List { limit } => list(&shell, &view.fold, limit)?,
+        HistoryAction::Show { cid } => show(&shell, &mut vault, &view.fold, &cid)?,
+        HistoryAction::Rename { cid, title } => {
+            let op = ConversationOp::Titled {
+                title: Text::new(one_line(&title)),
+            };
+            change(&shell, &mut vault, &mut view, &[cid], &op, "renamed")?;
+        }
+        HistoryAction::Delete { cids } => {
+            let done = "hidden everywhere; the bytes stay until purged";
+            change(
+                &shell,
+                &mut vault,
+                &mut view,
+                &cids,
+                &ConversationOp::Deleted,
+                done,
+            )?;
+        }
+    }
+    if reads {
+        return shell.verdict(&vault);
+    }
+    if view.is_behind() {
+        view.save(&mut vault).ok();
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn find(conversations: &Conversations, prefix: &str) -> Result<Id, Failure> {
+    match conversations.by_prefix(prefix) {
+        FoundConversation::One(id, _) => Ok(id),
+        FoundConversation::None => Err(ChatError::NoSuchConversation(prefix.to_owned()).into()),
+        FoundConversation::Several(ids) => Err(ChatError::AmbiguousConversation {
+            prefix: prefix.to_owned(),
+            count: ids.len(),
+        }
+        .into()),
+    }
+}
+
+fn list(shell: &Shell, all: &Conversations, limit: Option<usize>) -> Result<(), Failure> {
+    let newest = all.newest_first();
+    let rows = newest
+        .iter()
+        .take(limit.unwrap_or(usize::MAX))
+        .map(|(id, found)| Row {
+            id: *id,
+            title: found.title(),
+            started: found.started,
+            last: found.last,
+            messages: found.messages,
+        });
+    if shell.global.json {
+        return print_json(&rows.collect::<Vec<_>>());
+    }
+    if newest.is_empty() {
+        shell.note("No conversations yet. `agent chat` starts one.");
+    }
+    for row in rows {
+        let id = all.short_id(row.id);
+        let last = local(row.last);
+        print_line(&format!(
+            "{id}  {last}  {:>4}  {}",
+            row.messages,
+            one_line(row.title)
+        ))?;
+    }
+    Ok(())
+}
+
+/// A time as the person's clock shows it, to the minute.
+pub(super) fn local(at: Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M")
+        .to_string()
+}
+
+fn show(
+    shell: &Shell,
+    vault: &mut Vault,
+    all: &Conversations,
+    prefix: &str,
+) -> Result<(), Failure> {
+    let id = find(all, prefix)?;
+    let mut failed = Ok(());
+    let mut messages: Vec<Message> = Vec::new();
+    let mut each = |_, message: Message| {
+        if shell.global.json {
+            messages.push(message);
+        } else if failed.is_ok() {
+            failed = print_message(&message);
+        }
+    };
+    transcript(vault, all, id, &mut each)?;
+    failed?;
+    if shell.global.json {
+        print_json(&messages)
+    } else {
+        Ok(())
+    }
+}
+
+fn print_message(message: &Message) -> Result<(), Failure> {
+    let who = match message.role {
+        Role::User => "you",
+        Role::Assistant => "assistant",
+        Role::System => "system",
+        Role::Unknown => "?",
+    };
+    let mark = if message.is_incomplete() {
+        " (incomplete)"
+    } else {
+        ""
+    };
+    print_line(&format!("── {who}, {}{mark}", local(message.at)))?;
+    print_line(&harmless(message.plain().trim_end()))?;
+    print_line("")
+}
+
+fn change(
+    shell: &Shell,
+    vault: &mut Vault,
+    view: &mut View<Conversations>,
+    prefixes: &[String],
+    op: &ConversationOp,
+    done: &str,
+) -> Result<(), Failure> {
+    let ids: Result<Vec<Id>, Failure> = prefixes.iter().map(|p| find(&view.fold, p)).collect();
+    let ids = ids?;
+    let at = now();
+    let event = |id: &Id| ConversationEvent {
+        id: *id,
+        at,
+        op: op.clone(),
+    };
+    let records: Vec<Record> = ids.iter().map(event).map(Record::Conversation).collect();
+    vault.append(&records)?;
+    view.catch_up(vault)?;
+    for id in ids {
+        shell.note(&format!("{}: {done}", view.fold.short_id(id)));
+    }
+    Ok(())
+}

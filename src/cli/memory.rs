@@ -1,0 +1,396 @@
+//! `agent memory …`: long-term memory from the command line.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::args::{KindArg, MemoryAction, StatusArg};
+use super::failure::Failure;
+use super::output::{one_line, print_json, print_line};
+use super::shell::{Shell, now};
+use crate::memory::{
+    self, Accepted, Context, Filter, Found, Judgement, Memory, Stored, approve_shown,
+    edit_by_command,
+};
+use crate::model::{
+    Id, Item, Kind, MemoryEvent, MemoryOp, Record, Source, Status, Text, Timestamp,
+};
+use crate::vault::{Log, Vault, View};
+
+impl From<KindArg> for Kind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Fact => Kind::Fact,
+            KindArg::Preference => Kind::Preference,
+            KindArg::Outcome => Kind::Outcome,
+        }
+    }
+}
+
+impl From<StatusArg> for Status {
+    fn from(status: StatusArg) -> Self {
+        match status {
+            StatusArg::Pending => Status::Pending,
+            StatusArg::Active => Status::Active,
+            StatusArg::Superseded => Status::Superseded,
+            StatusArg::Expired => Status::Expired,
+            StatusArg::Rejected => Status::Rejected,
+            StatusArg::Forgotten => Status::Forgotten,
+        }
+    }
+}
+
+/// An item as `--json` shows it.
+#[derive(Serialize)]
+pub(super) struct Shown<'a> {
+    pub id: Id,
+    pub kind: Kind,
+    pub text: &'a Text,
+    pub status: Status,
+    pub pinned: bool,
+    pub created: Timestamp,
+    pub source: &'a Source,
+    pub supersedes: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flag: Option<&'a str>,
+}
+
+impl<'a> From<&'a Item> for Shown<'a> {
+    fn from(item: &'a Item) -> Self {
+        Shown {
+            id: item.id,
+            kind: item.kind,
+            text: &item.text,
+            status: item.status,
+            pinned: item.pinned,
+            created: item.created,
+            source: &item.source,
+            supersedes: item.supersedes,
+            flag: item.flag.as_deref(),
+        }
+    }
+}
+
+/// The word for a value, as JSON spells it.
+fn word<T: Serialize>(value: &T) -> String {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    json.as_str().unwrap_or_default().replace('_', " ")
+}
+
+struct Desk {
+    shell: Shell,
+    vault: Vault,
+    view: View<Memory>,
+}
+
+pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failure> {
+    let reads = matches!(
+        action,
+        MemoryAction::List { .. }
+            | MemoryAction::Show { .. }
+            | MemoryAction::History { .. }
+            | MemoryAction::Pending
+    );
+    let mut vault = if reads {
+        shell.unlock()?
+    } else {
+        shell.unlock_to_write()?
+    };
+    let view = View::load(&mut vault, Memory::new())?;
+    if view.was_rebuilt() {
+        shell.note("note: the long-term memory was made again from the log");
+    }
+    let mut desk = Desk { shell, vault, view };
+    desk.act(action)?;
+    if reads {
+        return desk.shell.verdict(&desk.vault);
+    }
+    // The change is in the log already; a checkpoint that fails only costs the next start time.
+    if desk.view.is_behind()
+        && let Err(error) = desk.view.save(&mut desk.vault)
+    {
+        desk.shell.note(&format!(
+            "warning: the checkpoint could not be written: {error}"
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Desk {
+    fn act(&mut self, action: MemoryAction) -> Result<(), Failure> {
+        match action {
+            MemoryAction::List { kind, status, all } => self.list(Filter {
+                kind: kind.map(Kind::from),
+                status: status.map(Status::from),
+                every: all,
+            }),
+            MemoryAction::Pending => self.list(Filter {
+                kind: None,
+                status: Some(Status::Pending),
+                every: false,
+            }),
+            MemoryAction::Show { id } => self.show(&id),
+            MemoryAction::History { id } => self.history(&id),
+            MemoryAction::Add { text, kind, pin } => self.add(&text, kind.into(), pin),
+            MemoryAction::Edit { id, text } => {
+                let id = self.find(&id)?;
+                let op = edit_by_command(id, &text, &self.view.fold)?;
+                self.change(vec![op], "changed")
+            }
+            MemoryAction::Forget { ids } => {
+                let ops = self.each(&ids, |id| MemoryOp::Forget { id })?;
+                self.change(ops, "hidden everywhere; the bytes stay until purged")
+            }
+            MemoryAction::Approve { ids } => self.approve(&ids),
+            MemoryAction::Reject { ids } => {
+                let ops = self.each(&ids, |id| MemoryOp::Reject { id })?;
+                self.change(ops, "turned down")
+            }
+            MemoryAction::Pin { id } => {
+                let ops = self.each(&[id], |id| MemoryOp::Pin { id })?;
+                self.change(ops, "pinned")
+            }
+            MemoryAction::Unpin { id } => {
+                let ops = self.each(&[id], |id| MemoryOp::Unpin { id })?;
+                self.change(ops, "not pinned any more")
+            }
+        }
+    }
+
+    fn find(&self, prefix: &str) -> Result<Id, Failure> {
+        match self.view.fold.by_prefix(prefix) {
+            Found::One(stored) => Ok(stored.item.id),
+            Found::None => Err(Failure::NoSuchItem(prefix.to_owned())),
+            Found::Ambiguous(ids) => Err(Failure::AmbiguousItem {
+                prefix: prefix.to_owned(),
+                count: ids.len(),
+            }),
+        }
+    }
+
+    fn each(&self, ids: &[String], op: fn(Id) -> MemoryOp) -> Result<Vec<MemoryOp>, Failure> {
+        ids.iter().map(|prefix| self.find(prefix).map(op)).collect()
+    }
+
+    fn append(&mut self, ops: Vec<MemoryOp>) -> Result<(), Failure> {
+        let at = now();
+        let events = ops
+            .into_iter()
+            .map(|op| Record::Memory(MemoryEvent { at, op }));
+        let records: Vec<Record> = events.collect();
+        if !records.is_empty() {
+            self.vault.append(&records)?;
+            self.view.catch_up(&mut self.vault)?;
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, ops: Vec<MemoryOp>, done: &str) -> Result<(), Failure> {
+        let ids: Vec<Id> = ops.iter().filter_map(named).collect();
+        self.append(ops)?;
+        let stored: Vec<&Stored> = ids
+            .iter()
+            .filter_map(|id| self.view.fold.item(*id))
+            .collect();
+        if self.shell.global.json {
+            let shown: Vec<Shown<'_>> = stored.iter().map(|s| Shown::from(&s.item)).collect();
+            return print_json(&shown);
+        }
+        for stored in stored {
+            let id = self.view.fold.short_id(stored.item.id);
+            self.shell.note(&format!("{id}: {done}"));
+        }
+        Ok(())
+    }
+
+    fn approve(&mut self, ids: &[String]) -> Result<(), Failure> {
+        let mut shown = Vec::new();
+        for prefix in ids {
+            let id = self.find(prefix)?;
+            let text = self
+                .view
+                .fold
+                .item(id)
+                .map(|stored| stored.item.text.clone());
+            shown.extend(text.map(|text| (id, text)));
+        }
+        let (ops, changed) = approve_shown(&shown, &self.view.fold);
+        for id in changed {
+            self.shell.note(&format!(
+                "{}: does not wait any more",
+                self.view.fold.short_id(id)
+            ));
+        }
+        self.change(ops, "counts from now on")
+    }
+
+    fn add(&mut self, text: &str, kind: Kind, pin: bool) -> Result<(), Failure> {
+        if text.trim().is_empty() {
+            return Err(Failure::EmptyText);
+        }
+        let context = Context {
+            conversation: None,
+            now: now(),
+            zone: jiff::tz::TimeZone::system(),
+            private: None,
+        };
+        let accepted = memory::add_by_command(text, kind, pin, &self.view.fold, &context);
+        let id = self.accepted_id(&accepted)?;
+        self.append(accepted.ops)?;
+        let Some(stored) = id.and_then(|id| self.view.fold.item(id)) else {
+            return Err(Failure::EmptyText);
+        };
+        if self.shell.global.json {
+            return print_json(&Shown::from(&stored.item));
+        }
+        let id = self.view.fold.short_id(stored.item.id);
+        let known = matches!(
+            accepted.verdicts.first().map(|v| &v.judgement),
+            Some(Judgement::Known { .. })
+        );
+        let word = if known { "known already" } else { "remembered" };
+        self.shell
+            .note(&format!("{word} {id}: {}", one_line(&stored.item.text)));
+        Ok(())
+    }
+
+    /// The item that an addition made or found.
+    fn accepted_id(&self, accepted: &Accepted) -> Result<Option<Id>, Failure> {
+        let Some(verdict) = accepted.verdicts.first() else {
+            return Ok(None);
+        };
+        match &verdict.judgement {
+            Judgement::Refused(kinds) => {
+                let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                Err(Failure::SecretInMemory(names.join(" and ")))
+            }
+            Judgement::TooLong => Err(Failure::TextTooLong),
+            Judgement::Known { id, .. } => Ok(Some(*id)),
+            _ => Ok(verdict.id),
+        }
+    }
+
+    fn list(&self, filter: Filter) -> Result<(), Failure> {
+        let items: Vec<&Stored> = self.view.fold.items(filter).collect();
+        if self.shell.global.json {
+            let shown: Vec<Shown<'_>> = items.iter().map(|s| Shown::from(&s.item)).collect();
+            return print_json(&shown);
+        }
+        if items.is_empty() {
+            self.shell
+                .note("Nothing is remembered yet. `agent memory add TEXT` adds something.");
+        }
+        let waiting = items
+            .iter()
+            .filter(|s| s.item.status == Status::Pending)
+            .count();
+        for stored in &items {
+            print_line(&self.line(stored))?;
+        }
+        if waiting > 0 && filter.status.is_none() {
+            self.shell.note(&format!(
+                "{waiting} wait for you: `agent memory approve` or `reject`"
+            ));
+        }
+        Ok(())
+    }
+
+    fn line(&self, stored: &Stored) -> String {
+        let item = &stored.item;
+        let mut marks = Vec::new();
+        if item.status != Status::Active {
+            marks.push(word(&item.status));
+        }
+        if item.pinned {
+            marks.push("pinned".to_owned());
+        }
+        marks.extend(item.flag.as_ref().map(|flag| one_line(flag)));
+        let marks = if marks.is_empty() {
+            String::new()
+        } else {
+            format!("  [{}]", marks.join(", "))
+        };
+        let id = self.view.fold.short_id(item.id);
+        format!(
+            "{id}  {:<10}  {}{marks}",
+            word(&item.kind),
+            one_line(&item.text)
+        )
+    }
+
+    fn show(&self, prefix: &str) -> Result<(), Failure> {
+        let id = self.find(prefix)?;
+        let Some(stored) = self.view.fold.item(id) else {
+            return Err(Failure::NoSuchItem(prefix.to_owned()));
+        };
+        let item = &stored.item;
+        if self.shell.global.json {
+            return print_json(&Shown::from(item));
+        }
+        print_line(&one_line(&item.text))?;
+        let mut rows = vec![
+            ("id", item.id.to_string()),
+            ("kind", word(&item.kind)),
+            ("status", word(&item.status)),
+            ("created", item.created.to_string()),
+            ("source", word(&item.source.class)),
+        ];
+        rows.extend(item.confirmed.map(|at| ("confirmed", at.to_string())));
+        rows.extend(item.expires.map(|at| ("expires", at.to_string())));
+        rows.extend(
+            item.source
+                .conversation
+                .map(|id| ("conversation", id.to_string())),
+        );
+        rows.extend(
+            item.source
+                .quote
+                .as_ref()
+                .map(|quote| ("quote", one_line(quote))),
+        );
+        rows.extend(item.supersedes.map(|id| ("supersedes", id.to_string())));
+        rows.extend(
+            stored
+                .superseded_by
+                .map(|id| ("superseded by", id.to_string())),
+        );
+        rows.extend(item.flag.as_ref().map(|flag| ("flagged", one_line(flag))));
+        if item.pinned {
+            rows.push(("pinned", "yes".to_owned()));
+        }
+        rows.into_iter()
+            .try_for_each(|(name, value)| print_line(&format!("  {name:<14}{value}")))
+    }
+
+    fn history(&self, prefix: &str) -> Result<(), Failure> {
+        let id = self.find(prefix)?;
+        let Some(stored) = self.view.fold.item(id) else {
+            return Err(Failure::NoSuchItem(prefix.to_owned()));
+        };
+        if self.shell.global.json {
+            return print_json(&stored.events);
+        }
+        print_line(&one_line(&stored.item.text))?;
+        for event in &stored.events {
+            let old = event
+                .text_before
+                .as_ref()
+                .map_or_else(String::new, |text| format!(" (before: {})", one_line(text)));
+            print_line(&format!("  {}  {}{old}", event.at, word(&event.what)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The item that an operation is about.
+fn named(op: &MemoryOp) -> Option<Id> {
+    match op {
+        MemoryOp::Edit { id, .. }
+        | MemoryOp::Pin { id }
+        | MemoryOp::Unpin { id }
+        | MemoryOp::Approve { id }
+        | MemoryOp::Reject { id }
+        | MemoryOp::Forget { id } => Some(*id),
+        _ => None,
+    }
+}

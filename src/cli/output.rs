@@ -1,0 +1,109 @@
+//! stdout and stderr: the one place that writes to them.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// Whether a character may reach a terminal from a model, a file or a server: no controls but line
+/// feed and tab, and nothing that turns the direction of what follows.
+fn is_harmless(c: char) -> bool {
+    match c {
+        '\n' | '\t' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        _ => !c.is_control(),
+    }
+}
+
+/// Untrusted text without what could act on a terminal.
+pub(super) fn harmless(text: &str) -> String {
+    text.chars().filter(|c| is_harmless(*c)).collect()
+}
+
+/// Untrusted text on one line.
+pub(super) fn one_line(text: &str) -> String {
+    harmless(text)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn outcome(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::BrokenPipe),
+        Err(source) => Err(Failure::Output(source)),
+    }
+}
+
+/// Writes to stdout at once.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    outcome(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Writes one line to stdout.
+pub(super) fn print_line(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    outcome(
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.write_all(b"\n")),
+    )
+}
+
+/// Writes bytes and a line feed to stdout at once.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    outcome(
+        out.write_all(bytes)
+            .and_then(|()| out.write_all(b"\n"))
+            .and_then(|()| out.flush()),
+    )
+}
+
+/// Writes one JSON document to stdout.
+pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
+    let text = serde_json::to_vec(value).map_err(|error| Failure::Output(error.into()))?;
+    print_bytes(&text)
+}
+
+/// Writes one line to stderr; there is nobody to tell if that fails.
+pub(super) fn complain(text: &str) {
+    let mut line = harmless(text);
+    line.push('\n');
+    io::stderr().lock().write_all(line.as_bytes()).ok();
+}
+
+/// Writes to stderr as it stands, without a line feed.
+pub(super) fn whisper(text: &str) {
+    let mut out = io::stderr().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .ok();
+}
+
+pub(super) fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+pub(super) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+pub(super) fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_taken_out() {
+        let hostile = "a\x1b[31mred\x1b]0;title\x07\u{9b}2J\r\u{8}\u{7f}\u{202e}txt\tb\nc";
+        assert_eq!(harmless(hostile), "a[31mred]0;title2Jtxt\tb\nc");
+        assert_eq!(harmless("Zürich 🙂 日本語"), "Zürich 🙂 日本語");
+        assert_eq!(one_line(" a\n b\x1b\tc "), "a b c");
+    }
+}

@@ -1,0 +1,111 @@
+//! Where the passphrase comes from: at most one source, never an argument's value, never stdin.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use zeroize::Zeroizing;
+
+use super::args::Global;
+use super::failure::Failure;
+use super::secret_input::ask_hidden;
+use crate::config::{CHILD_MUST_NOT_SEE, Environment};
+use crate::seal::Passphrase;
+
+/// A passphrase of more bytes is not one.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// Reads the passphrase from wherever the options say, else the environment, else the terminal.
+pub(super) fn find(global: &Global, environment: &Environment) -> Result<Passphrase, Failure> {
+    if let Some(passphrase) = given(global, environment)? {
+        return Ok(passphrase);
+    }
+    let typed = ask_hidden("Passphrase: ")?;
+    Ok(Passphrase::new(typed).map_err(crate::vault::VaultError::Seal)?)
+}
+
+/// The passphrase, if a source other than the terminal is named.
+pub(super) fn given(
+    global: &Global,
+    environment: &Environment,
+) -> Result<Option<Passphrase>, Failure> {
+    let bytes = if let Some(path) = &global.passphrase_file {
+        from_file(path)?
+    } else if let Some(fd) = global.passphrase_fd {
+        from_descriptor(fd)?
+    } else if let Some(command) = &global.passphrase_command {
+        from_command(command)?
+    } else if let Some(mut text) = environment.passphrase()? {
+        Zeroizing::new(std::mem::take(&mut *text).into_bytes())
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(
+        Passphrase::from_bytes(bytes).map_err(crate::vault::VaultError::Seal)?,
+    ))
+}
+
+fn read_all(
+    source: impl Read,
+    fail: impl Fn(std::io::Error) -> Failure,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    source
+        .take(BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
+    Ok(bytes)
+}
+
+fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let fail = |source| Failure::PassphraseFile {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(fail)?;
+    let found = file.metadata().map_err(fail)?;
+    // A descriptor or a pipe of this very process has no mode that means anything.
+    if found.is_file() && found.mode() & 0o077 != 0 {
+        return Err(Failure::PassphraseFileOpen {
+            path: path.to_owned(),
+            mode: found.mode() & 0o777,
+        });
+    }
+    if found.is_dir() {
+        return Err(fail(std::io::ErrorKind::IsADirectory.into()));
+    }
+    read_all(file, fail)
+}
+
+fn from_descriptor(fd: i32) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let fail = |source| Failure::PassphraseDescriptor { fd, source };
+    if fd < 0 {
+        return Err(fail(std::io::ErrorKind::InvalidInput.into()));
+    }
+    let file = File::open(format!("/dev/fd/{fd}")).map_err(fail)?;
+    read_all(file, fail)
+}
+
+fn from_command(command: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut child = Command::new("/bin/sh");
+    child
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::piped());
+    for name in CHILD_MUST_NOT_SEE {
+        child.env_remove(name);
+    }
+    let mut child = child.spawn().map_err(Failure::PassphraseCommand)?;
+    let stdout = child.stdout.take().expect("stdout was piped");
+    let bytes = read_all(stdout, Failure::PassphraseCommand)?;
+    let status = child.wait().map_err(Failure::PassphraseCommand)?;
+    if !status.success() {
+        return Err(Failure::PassphraseCommandFailed {
+            code: status.code(),
+        });
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,205 @@
+//! `agent config`, `agent models`, `agent completions`: no vault is opened where none is needed.
+
+use std::process::{Command, ExitCode};
+
+use clap::CommandFactory;
+use serde::Serialize;
+
+use super::args::{Cli, ConfigAction, ModelsArgs};
+use super::failure::Failure;
+use super::output::{complain, one_line, print_json, print_line};
+use super::shell::Shell;
+use super::talk;
+use crate::config::{self, CHILD_MUST_NOT_SEE, KEYS};
+use crate::provider::{ModelInfo, ProviderError};
+use crate::store::FileStore;
+use crate::vault::{LockedVault, ProviderKeys};
+
+#[derive(Serialize)]
+struct Setting {
+    key: String,
+    value: Option<String>,
+    about: String,
+}
+
+pub(super) fn config(shell: &Shell, action: ConfigAction) -> Result<ExitCode, Failure> {
+    let path = &shell.paths.config_file;
+    match action {
+        ConfigAction::Path => print_line(&path.display().to_string())?,
+        ConfigAction::List => list(shell)?,
+        ConfigAction::Get { key } => {
+            let value = shell.config.value(&key)?;
+            if shell.global.json {
+                print_json(&value)?;
+            } else {
+                value.iter().try_for_each(|value| print_line(value))?;
+            }
+        }
+        ConfigAction::Set { key, value } => {
+            config::set(path, &key, &value)?;
+            shell.note(&format!("{key} = {value}"));
+        }
+        ConfigAction::Unset { key } => {
+            config::unset(path, &key)?;
+            shell.note(&format!("{key} is what it is by default again"));
+        }
+        ConfigAction::Edit => edit(shell)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(shell: &Shell) -> Result<(), Failure> {
+    let settings = KEYS.iter().map(|key| {
+        let value = shell.config.value(key.name).unwrap_or_default();
+        Setting {
+            key: key.name.to_owned(),
+            value,
+            about: key.about.to_owned(),
+        }
+    });
+    if shell.global.json {
+        return print_json(&settings.collect::<Vec<_>>());
+    }
+    for setting in settings {
+        let value = setting.value.unwrap_or_else(|| "-".to_owned());
+        print_line(&format!(
+            "{:<36} {value:<12} {}",
+            setting.key, setting.about
+        ))?;
+    }
+    Ok(())
+}
+
+fn edit(shell: &Shell) -> Result<(), Failure> {
+    let editor = shell
+        .environment
+        .editor
+        .clone()
+        .unwrap_or_else(|| "vi".into());
+    let shown = editor.to_string_lossy().into_owned();
+    let mut command = Command::new("/bin/sh");
+    command
+        .arg("-c")
+        .arg("exec $EDITOR_COMMAND \"$1\"")
+        .arg("sh")
+        .arg(&shell.paths.config_file);
+    command.env("EDITOR_COMMAND", editor);
+    for name in CHILD_MUST_NOT_SEE
+        .iter()
+        .copied()
+        .chain(shell.config.key_variables())
+    {
+        command.env_remove(name);
+    }
+    let status = command.status();
+    if !status.is_ok_and(|status| status.success()) {
+        return Err(Failure::Editor(shown));
+    }
+    config::load(&shell.paths.config_file)?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct ModelRow {
+    model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_tokens: Option<u64>,
+}
+
+pub(super) fn models(shell: &Shell, args: &ModelsArgs) -> Result<ExitCode, Failure> {
+    let keys = sealed_keys(shell)?;
+    let mut names: Vec<String> = match &args.provider {
+        Some(name) => vec![name.clone()],
+        None => {
+            let usual = ["anthropic", "openai", "ollama"].map(str::to_owned);
+            usual
+                .into_iter()
+                .chain(shell.config.providers.keys().cloned())
+                .collect()
+        }
+    };
+    names.sort();
+    names.dedup();
+    let runtime = talk::runtime()?;
+    let mut rows = Vec::new();
+    let mut failed = None;
+    for name in names {
+        let listed = talk::choose(shell, Some(&name), &keys)
+            .and_then(|chosen| Ok(runtime.block_on(chosen.provider.models())?));
+        match listed {
+            Ok(models) => rows.extend(models.into_iter().map(|model| row(&name, model))),
+            Err(failure) if args.provider.is_some() => return Err(failure),
+            // Not set up: nothing to say about it, unless the person asked.
+            Err(failure) => {
+                if shell.global.verbose || !is_unconfigured(&failure) {
+                    complain(&format!("{name}: {failure}"));
+                }
+                failed = Some(failure);
+            }
+        }
+    }
+    if args.provider.is_none() {
+        rows.push(ModelRow {
+            model: "offline".into(),
+            name: Some("no model: memory and history only".into()),
+            context_tokens: None,
+        });
+    }
+    drop(failed);
+    if shell.global.json {
+        print_json(&rows)?;
+    } else {
+        for row in rows {
+            let name = row
+                .name
+                .map_or_else(String::new, |name| format!("  {}", one_line(&name)));
+            print_line(&format!("{}{name}", row.model))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(provider: &str, model: ModelInfo) -> ModelRow {
+    ModelRow {
+        model: if provider == model.id {
+            model.id
+        } else {
+            format!("{provider}/{}", model.id)
+        },
+        name: model.name,
+        context_tokens: model.context_tokens,
+    }
+}
+
+fn is_unconfigured(failure: &Failure) -> bool {
+    use crate::chat::ChatError::Provider;
+    matches!(
+        failure,
+        Failure::Chat(Provider(
+            ProviderError::NoKey { .. }
+                | ProviderError::NoBaseUrl { .. }
+                | ProviderError::Connect { .. }
+        ))
+    )
+}
+
+/// Keys that are sealed, if the vault can be opened without asking.
+fn sealed_keys(shell: &Shell) -> Result<ProviderKeys, Failure> {
+    let Some(passphrase) = super::passphrase::given(&shell.global, &shell.environment)? else {
+        return Ok(ProviderKeys::default());
+    };
+    let Ok(store) = FileStore::open(&shell.paths.state_dir, &shell.paths.witness_dir) else {
+        return Ok(ProviderKeys::default());
+    };
+    let vault = LockedVault::open(std::sync::Arc::new(store), shell.wait())?.unlock(&passphrase)?;
+    Ok(vault.provider_keys()?)
+}
+
+pub(super) fn completions(kind: clap_complete::Shell) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(kind, &mut Cli::command(), "agent", &mut script);
+    super::output::print(&String::from_utf8_lossy(&script))?;
+    Ok(ExitCode::SUCCESS)
+}
