@@ -3,3 +3,4 @@
 //! The rooms, what each may use and what it alone may touch: `docs/architecture.md`.
 
 pub mod model;
+pub mod recall;
