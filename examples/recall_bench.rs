@@ -28,6 +28,7 @@ fn set(weights: &mut Weights, name: &str, value: f64) {
         "stf" => &mut weights.speaker_tf,
         "dtf" => &mut weights.date_tf,
         "cov" => &mut weights.coverage,
+        "nar" => &mut weights.narrower,
         "covp" => &mut weights.coverage_power,
         _ => panic!("no such weight"),
     } = value;

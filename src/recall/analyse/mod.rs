@@ -4,6 +4,7 @@
 //! any of its forms in the same language.
 
 mod language;
+mod related;
 mod stops;
 mod words;
 
@@ -233,6 +234,8 @@ pub struct Asked {
     pub at: Range<usize>,
     /// What it may have become in the index, one for each language there; empty for a stop word.
     pub terms: Vec<String>,
+    /// Terms that may answer it instead.
+    pub narrower: Vec<String>,
     pub cues: u8,
 }
 
@@ -262,7 +265,23 @@ pub fn question(text: &str, languages: u32) -> Vec<Asked> {
                     }
                 }
             }
-            Asked { cues: language::known(&written).cues | hints.cues, word: written, at: word.at, terms }
+            let narrower = if asked_in == Language::English && !terms.is_empty() {
+                narrower_terms(&written, &terms)
+            } else {
+                Vec::new()
+            };
+            Asked { narrower, cues: language::known(&written).cues | hints.cues, word: written, at: word.at, terms }
         })
         .collect()
+}
+
+fn narrower_terms(word: &str, terms: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for narrower in related::narrower(word) {
+        let term = stem(narrower, Script::Latin, Language::English).into_owned();
+        if !terms.contains(&term) && !out.contains(&term) {
+            out.push(term);
+        }
+    }
+    out
 }

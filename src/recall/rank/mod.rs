@@ -34,6 +34,7 @@ pub struct Weights {
     pub date_tf: f64,
     pub coverage: f64,
     pub coverage_power: f64,
+    pub narrower: f64,
 }
 
 impl Default for Weights {
@@ -57,6 +58,7 @@ impl Default for Weights {
             date_tf: 1.0,
             coverage: 0.0,
             coverage_power: 1.0,
+            narrower: 0.3,
         }
     }
 }
@@ -85,6 +87,7 @@ struct Listed {
     date: Option<DateWord>,
     speakers: u64,
     postings: Vec<Posting>,
+    narrower: Vec<Posting>,
 }
 
 #[derive(Clone, Copy)]
@@ -107,7 +110,7 @@ pub fn rank(
     if contents.passages == 0 || k == 0 {
         return Ok(Vec::new());
     }
-    let mut lists = list(source, question)?;
+    let mut lists = list(source, question, weights)?;
     let conversations = conversation_scores(contents, &mut lists, weights);
     let candidates = candidates(source, &lists, weights)?;
     let scale = Scale::of(contents, &candidates, &conversations);
@@ -163,7 +166,7 @@ fn inverse_frequency(all: f64, with: f64) -> f64 {
 }
 
 /// Fetches the postings of every term; the rarest terms if there are too many.
-fn list(source: &dyn Source, question: &Question) -> Result<Vec<Listed>, RecallError> {
+fn list(source: &dyn Source, question: &Question, weights: &Weights) -> Result<Vec<Listed>, RecallError> {
     let contents = source.contents();
     let mut out = Vec::new();
     for term in &question.terms {
@@ -174,7 +177,17 @@ fn list(source: &dyn Source, question: &Question) -> Result<Vec<Listed>, RecallE
         if term.terms.len() > 1 {
             merge_alternatives(&mut postings);
         }
+        let mut narrower = Vec::new();
+        if weights.narrower > 0.0 {
+            for other in &term.narrower {
+                source.postings(other, &mut narrower)?;
+            }
+            merge_alternatives(&mut narrower);
+        }
         let mut with = postings.len() as f64;
+        if with == 0.0 && weights.narrower > 0.0 {
+            with = narrower.len() as f64;
+        }
         if let Some(date) = term.date {
             let runs = contents.runs.iter().enumerate();
             with += runs
@@ -195,6 +208,7 @@ fn list(source: &dyn Source, question: &Question) -> Result<Vec<Listed>, RecallE
                 date: term.date,
                 speakers: term.speakers,
                 postings,
+                narrower,
             });
         }
     }
@@ -339,12 +353,19 @@ fn candidates(
         touched: vec![0; BLOCK as usize / 64],
     };
     let mut at: Vec<usize> = vec![0; lists.len()];
+    let mut nat: Vec<usize> = vec![0; lists.len()];
+    let na = (20.0 * weights.narrower) as u32;
     let mut far_at = 0;
     for number in 0..=(contents.passages - 1) / BLOCK {
         block.start = number * BLOCK;
         let end = (block.start + BLOCK).min(contents.passages);
         let mut any = score_all;
         for (term, list) in lists.iter().enumerate() {
+            while let Some(&posting) = list.narrower.get(nat[term]).filter(|p| p.passage < end) {
+                nat[term] += 1;
+                any = true;
+                block.add(term, posting.passage, na * u32::from(posting.count));
+            }
             while let Some(&posting) = list.postings.get(at[term]).filter(|p| p.passage < end) {
                 at[term] += 1;
                 any = true;

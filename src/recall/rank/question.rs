@@ -27,6 +27,7 @@ impl DateWord {
 pub struct Term {
     /// What it may have become in the index.
     pub terms: Vec<String>,
+    pub narrower: Vec<String>,
     pub date: Option<DateWord>,
     /// Speakers whose name it is.
     pub speakers: u64,
@@ -97,7 +98,7 @@ impl Question {
             }
             let speakers = speakers_named(&word.word, source);
             out.named |= speakers;
-            let new = Term { terms: word.terms.clone(), date, speakers };
+            let new = Term { terms: word.terms.clone(), narrower: word.narrower.clone(), date, speakers };
             if !out.terms.iter().any(|t| t.terms == new.terms && t.date == new.date) {
                 out.terms.push(new);
             }
