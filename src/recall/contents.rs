@@ -3,7 +3,7 @@
 //! A run is a stretch of passages of one conversation, of one day, whose seqs lie within 65,536.
 //! Runs of one conversation are linked, so that its messages have neighbours wherever they lie.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::analyse::Language;
@@ -124,6 +124,21 @@ impl Sums {
         }
     }
 
+    /// Takes a purged message's passages out of the sums; its language stays counted.
+    fn remove_message(&mut self, passages: &[Turn]) {
+        let mut gone = Sums::default();
+        gone.add_message(passages, None);
+        let speaker = usize::from(passages[0].speaker().0);
+        self.messages = self.messages.saturating_sub(1);
+        self.words = self.words.saturating_sub(gone.words);
+        self.lent = self.lent.saturating_sub(gone.lent);
+        let (sums, less) = (&mut self.speakers[speaker], &gone.speakers[speaker]);
+        sums.messages = sums.messages.saturating_sub(less.messages);
+        sums.passages = sums.passages.saturating_sub(less.passages);
+        sums.length = sums.length.saturating_sub(less.length);
+        sums.length_squared = sums.length_squared.saturating_sub(less.length_squared);
+    }
+
     /// The languages that a noticeable part of the messages is in, as bits.
     pub fn languages(&self) -> u32 {
         Language::ALL
@@ -204,15 +219,54 @@ impl Contents {
         conversation.messages += messages;
     }
 
+    /// What a conversation's messages add up to, as it was written down.
+    pub fn set_conversation(&mut self, id: &[u8; 16], words: u64, messages: u32) {
+        if let Some(&known) = self.by_id.get(id) {
+            let conversation = &mut self.conversations[known as usize];
+            (conversation.words, conversation.messages) = (words, messages);
+        }
+    }
+
+    /// The highest seq, given all turns.
+    pub fn last_seq(&self, turns: &[Turn]) -> u64 {
+        let ends = (0..self.runs.len() as u32).filter_map(|run| {
+            let last = turns.get(self.range(run).end as usize - 1)?;
+            Some(self.seq(run, *last))
+        });
+        ends.max().unwrap_or(0)
+    }
+
+    /// Empties the passages of the messages with these seqs; sums and lengths lose them.
+    pub fn purge(&mut self, turns: &mut [Turn], seqs: &BTreeSet<u64>) {
+        for run in 0..self.runs.len() as u32 {
+            let range = self.range(run);
+            let conversation = self.runs[run as usize].conversation as usize;
+            let mut from = range.start as usize;
+            while from < range.end as usize {
+                let mut to = from + 1;
+                while to < range.end as usize && turns[to].has(Turn::CONTINUES) {
+                    to += 1;
+                }
+                if seqs.contains(&self.seq(run, turns[from])) && !turns[from].has(Turn::PURGED) {
+                    self.sums.remove_message(&turns[from..to]);
+                    let words: u64 = turns[from..to].iter().map(|t| u64::from(t.words())).sum();
+                    let of = &mut self.conversations[conversation];
+                    of.words = of.words.saturating_sub(words);
+                    of.messages = of.messages.saturating_sub(1);
+                    turns[from..to].iter_mut().for_each(|turn| *turn = turn.purged());
+                }
+                from = to;
+            }
+        }
+    }
+
     /// Appends another directory behind this one.
     pub fn append(&mut self, other: &Contents) {
         let base = self.passages;
-        for (n, run) in other.runs.iter().enumerate() {
+        for run in &other.runs {
             let id = &other.conversations[run.conversation as usize].id;
             self.passages = base + run.start;
-            // Runs are not joined at a seam: a run of a segment stays a run.
             self.begin_run(id, run.day, run.seq);
-            debug_assert!(n < other.runs.len());
         }
         for conversation in &other.conversations {
             let known = self.by_id[&conversation.id] as usize;

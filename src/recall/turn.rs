@@ -90,6 +90,13 @@ impl Turn {
     }
 }
 
+impl Turn {
+    /// What stays of a purged passage: when, by whom, which seq, and that it continues.
+    pub fn purged(self) -> Turn {
+        Turn(self.0 & !(63 << 19 | 63 << 13 | 0x1fff) | self.0 & Turn::CONTINUES | Turn::PURGED)
+    }
+}
+
 /// Four steps for each doubling: `round(4 · log2(1 + words))`, at most 63.
 pub fn length_of(words: usize) -> u8 {
     ((4.0 * (1.0 + words as f64).log2()).round() as u8).min(63)
