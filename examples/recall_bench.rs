@@ -24,12 +24,7 @@ fn set(weights: &mut Weights, name: &str, value: f64) {
         "user" => &mut weights.user,
         "time" => &mut weights.time,
         "num" => &mut weights.number,
-        "idfp" => &mut weights.idf_power,
-        "stf" => &mut weights.speaker_tf,
-        "dtf" => &mut weights.date_tf,
-        "cov" => &mut weights.coverage,
         "nar" => &mut weights.narrower,
-        "covp" => &mut weights.coverage_power,
         _ => panic!("no such weight"),
     } = value;
 }
@@ -81,7 +76,10 @@ fn main() {
             let question = Question::of(request["query"].as_str().unwrap(), &segment);
             let k = request["k"].as_u64().unwrap() as usize;
             let hits = rank(&segment, &question, &weights, k, &mut |_, _| true).unwrap();
-            let found: Vec<&str> = hits.iter().map(|h| ids[h.seq as usize - 1].as_str()).collect();
+            let found: Vec<&str> = hits
+                .iter()
+                .map(|h| ids[h.seq as usize - 1].as_str())
+                .collect();
             println!("{}", serde_json::json!({ "ids": found }));
         }
         std::io::stdout().flush().unwrap();

@@ -49,13 +49,22 @@ impl ChunkCache {
             return Err(RecallError::Damaged);
         }
         if held.len() >= self.chunks_max {
-            let oldest = held.iter().min_by_key(|(_, held)| held.used).map(|(key, _)| *key);
+            let oldest = held
+                .iter()
+                .min_by_key(|(_, held)| held.used)
+                .map(|(key, _)| *key);
             if let Some(oldest) = oldest {
                 held.remove(&oldest);
             }
         }
         let chunk = Rc::new(chunk);
-        held.insert((file.name, n), Held { chunk: chunk.clone(), used: self.clock.get() });
+        held.insert(
+            (file.name, n),
+            Held {
+                chunk: chunk.clone(),
+                used: self.clock.get(),
+            },
+        );
         Ok(chunk)
     }
 

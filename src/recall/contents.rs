@@ -11,7 +11,12 @@ use super::turn::{NEAR_WORDS, Speaker, Turn};
 
 pub const NONE: u32 = u32::MAX;
 /// What a neighbour lends, in twentieths: the first words to those before, the last to those after.
-pub const LENDS: Lends = Lends { next: 12, previous: 8, second_next: 6, second_previous: 2 };
+pub const LENDS: Lends = Lends {
+    next: 12,
+    previous: 8,
+    second_next: 6,
+    second_previous: 2,
+};
 /// One word of the message itself.
 pub const WHOLE: u32 = 20;
 
@@ -25,7 +30,11 @@ pub struct Lends {
 
 /// An assistant's words count half in its neighbours.
 pub fn lent_by(speaker: Speaker, weight: u32) -> u32 {
-    if speaker == Speaker::ASSISTANT { weight / 2 } else { weight }
+    if speaker == Speaker::ASSISTANT {
+        weight / 2
+    } else {
+        weight
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +148,14 @@ impl Sums {
         sums.length_squared = sums.length_squared.saturating_sub(less.length_squared);
     }
 
+    /// All languages that any message is in, as bits.
+    pub fn all_languages(&self) -> u32 {
+        let held = Language::ALL
+            .iter()
+            .filter(|&&l| self.languages[l as usize] > 0);
+        held.fold(0, |bits, l| bits | l.bit())
+    }
+
     /// The languages that a noticeable part of the messages is in, as bits.
     pub fn languages(&self) -> u32 {
         Language::ALL
@@ -166,7 +183,10 @@ impl Contents {
     }
 
     pub fn range(&self, run: u32) -> Range<u32> {
-        let end = self.runs.get(run as usize + 1).map_or(self.passages, |next| next.start);
+        let end = self
+            .runs
+            .get(run as usize + 1)
+            .map_or(self.passages, |next| next.start);
         self.runs[run as usize].start..end
     }
 
@@ -197,7 +217,12 @@ impl Contents {
             Some(&known) => known,
             None => {
                 let new = self.conversations.len() as u32;
-                let empty = Conversation { id: *id, words: 0, messages: 0, last_run: NONE };
+                let empty = Conversation {
+                    id: *id,
+                    words: 0,
+                    messages: 0,
+                    last_run: NONE,
+                };
                 self.conversations.push(empty);
                 self.by_id.insert(*id, new);
                 new
@@ -208,7 +233,14 @@ impl Contents {
         if previous != NONE {
             self.runs[previous as usize].next = run;
         }
-        self.runs.push(Run { start: self.passages, conversation, day, seq, previous, next: NONE });
+        self.runs.push(Run {
+            start: self.passages,
+            conversation,
+            day,
+            seq,
+            previous,
+            next: NONE,
+        });
     }
 
     /// Adds messages to the conversation of the last run.
@@ -253,7 +285,9 @@ impl Contents {
                     let of = &mut self.conversations[conversation];
                     of.words = of.words.saturating_sub(words);
                     of.messages = of.messages.saturating_sub(1);
-                    turns[from..to].iter_mut().for_each(|turn| *turn = turn.purged());
+                    turns[from..to]
+                        .iter_mut()
+                        .for_each(|turn| *turn = turn.purged());
                 }
                 from = to;
             }

@@ -2,9 +2,12 @@
 pub mod analyse;
 pub mod cache;
 pub mod contents;
+pub mod index;
 pub mod rank;
+pub mod search;
 pub mod segment;
 pub mod shelf;
+pub mod snippet;
 pub mod source;
 pub mod turn;
 

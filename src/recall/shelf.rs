@@ -50,8 +50,11 @@ pub type ShelfLock = Box<dyn Any>;
 /// Sealed files of the index. Two implementations: the vault's, and [`VolatileShelf`].
 pub trait Shelf {
     /// One chunk of a file; `None` behind its end.
-    fn read_chunk(&self, file: &FileMark, chunk: u64)
-    -> Result<Option<Zeroizing<Vec<u8>>>, ShelfError>;
+    fn read_chunk(
+        &self,
+        file: &FileMark,
+        chunk: u64,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, ShelfError>;
 
     /// Writes a new file under a fresh random name. It is not part of the index before a manifest
     /// names it; a crash leaves at most a file that nobody names.
@@ -117,7 +120,9 @@ impl Shelf for VolatileShelf {
         let files = self.files.borrow();
         let bytes = files.get(&file.name).ok_or(ShelfError::Missing)?;
         self.chunks_read.set(self.chunks_read.get() + 1);
-        let part = usize::try_from(chunk).ok().and_then(|n| bytes.chunks(CHUNK_BYTES).nth(n));
+        let part = usize::try_from(chunk)
+            .ok()
+            .and_then(|n| bytes.chunks(CHUNK_BYTES).nth(n));
         Ok(part.map(|part| Zeroizing::new(part.to_vec())))
     }
 
@@ -125,8 +130,15 @@ impl Shelf for VolatileShelf {
         self.next_name.set(self.next_name.get() + 1);
         let name = self.next_name.get().to_be_bytes();
         let size = bytes.len() as u64;
-        self.files.borrow_mut().insert(name, Zeroizing::new(bytes.to_vec()));
-        Ok(FileMark { name, generation: 1, commit: [0; 32], size })
+        self.files
+            .borrow_mut()
+            .insert(name, Zeroizing::new(bytes.to_vec()));
+        Ok(FileMark {
+            name,
+            generation: 1,
+            commit: [0; 32],
+            size,
+        })
     }
 
     fn remove(&self, name: &[u8; 16]) -> Result<(), ShelfError> {
@@ -139,10 +151,14 @@ impl Shelf for VolatileShelf {
     }
 
     fn manifest(&self) -> Result<Option<SealedManifest>, ShelfError> {
-        Ok(self.manifest.borrow().as_ref().map(|(generation, bytes)| SealedManifest {
-            generation: *generation,
-            bytes: bytes.clone(),
-        }))
+        Ok(self
+            .manifest
+            .borrow()
+            .as_ref()
+            .map(|(generation, bytes)| SealedManifest {
+                generation: *generation,
+                bytes: bytes.clone(),
+            }))
     }
 
     fn replace_manifest(&self, expected: Option<u64>, bytes: &[u8]) -> Result<u64, ShelfError> {

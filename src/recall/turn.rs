@@ -47,7 +47,14 @@ impl Turn {
     /// Stands where a passage was purged: has no terms and is never found.
     pub const PURGED: u64 = 1 << 5;
 
-    pub fn new(second: u32, seq: u64, speaker: Speaker, words: usize, length: u8, flags: u64) -> Turn {
+    pub fn new(
+        second: u32,
+        seq: u64,
+        speaker: Speaker,
+        words: usize,
+        length: u8,
+        flags: u64,
+    ) -> Turn {
         debug_assert!(second < 86_400 && words <= PASSAGE_WORDS_MAX && length < 64);
         Turn(
             u64::from(second) << 47
@@ -110,7 +117,10 @@ pub fn words_of(length: u8) -> f64 {
 /// Days since 1970-01-01 of a moment, and the second of that day (UTC).
 pub fn day_and_second(at: jiff::Timestamp) -> (i32, u32) {
     let seconds = at.as_second();
-    (seconds.div_euclid(86_400) as i32, seconds.rem_euclid(86_400) as u32)
+    (
+        seconds.div_euclid(86_400) as i32,
+        seconds.rem_euclid(86_400) as u32,
+    )
 }
 
 /// Year, month and day of a day since 1970-01-01.
@@ -129,7 +139,13 @@ mod tests {
         let flags = Turn::CONTINUES | Turn::ASKS;
         let turn = Turn::new(86_399, 0x0012_3456, Speaker(63), 60, 57, flags);
         assert_eq!(
-            (turn.second(), turn.seq_low(), turn.speaker().0, turn.words(), turn.length()),
+            (
+                turn.second(),
+                turn.seq_low(),
+                turn.speaker().0,
+                turn.words(),
+                turn.length()
+            ),
             (86_399, 0x3456, 63, 60, 57)
         );
         assert!(turn.has(Turn::CONTINUES) && turn.has(Turn::ASKS) && !turn.has(Turn::TIME));

@@ -107,7 +107,9 @@ impl Language {
         }
         if self == Language::English {
             let lemma = stops::lemma(word).unwrap_or(word);
-            return STEMMERS[0].as_ref().map_or(Cow::Borrowed(lemma), |s| s.stem(lemma));
+            return STEMMERS[0]
+                .as_ref()
+                .map_or(Cow::Borrowed(lemma), |s| s.stem(lemma));
         }
         match &STEMMERS[self as usize] {
             Some(stemmer) => stemmer.stem(word),
@@ -117,7 +119,10 @@ impl Language {
 }
 
 static STEMMERS: LazyLock<Vec<Option<Stemmer>>> = LazyLock::new(|| {
-    Language::ALL.iter().map(|l| l.algorithm().map(Stemmer::create)).collect()
+    Language::ALL
+        .iter()
+        .map(|l| l.algorithm().map(Stemmer::create))
+        .collect()
 });
 
 /// What a word is written in, as far as it matters here.
@@ -215,7 +220,11 @@ impl Guess {
             4 => Language::Tamil,
             _ => return self.latin(),
         };
-        if self.foreign_letter { Language::Plain } else { by_script }
+        if self.foreign_letter {
+            Language::Plain
+        } else {
+            by_script
+        }
     }
 
     fn latin(&self) -> Language {
@@ -233,7 +242,28 @@ impl Guess {
 pub(super) fn is_foreign_letter(c: char) -> bool {
     matches!(
         c,
-        'і' | 'ї' | 'є' | 'ґ' | 'ў' | 'ј' | 'љ' | 'њ' | 'ћ' | 'ђ' | 'џ' | 'ѓ' | 'ќ' | 'ѕ'
-            | 'پ' | 'چ' | 'ژ' | 'گ' | 'ٹ' | 'ڈ' | 'ڑ' | 'ے' | 'ۆ' | 'ێ'
+        'і' | 'ї'
+            | 'є'
+            | 'ґ'
+            | 'ў'
+            | 'ј'
+            | 'љ'
+            | 'њ'
+            | 'ћ'
+            | 'ђ'
+            | 'џ'
+            | 'ѓ'
+            | 'ќ'
+            | 'ѕ'
+            | 'پ'
+            | 'چ'
+            | 'ژ'
+            | 'گ'
+            | 'ٹ'
+            | 'ڈ'
+            | 'ڑ'
+            | 'ے'
+            | 'ۆ'
+            | 'ێ'
     )
 }

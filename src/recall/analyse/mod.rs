@@ -3,6 +3,7 @@
 //! Pure: text in, terms out. The same analysis reads messages and questions, so a word is found by
 //! any of its forms in the same language.
 
+mod found;
 mod language;
 mod related;
 mod stops;
@@ -14,6 +15,7 @@ use std::ops::Range;
 
 use zeroize::Zeroize;
 
+pub use found::{Phrase, terms_of};
 pub use language::Language;
 use language::{Guess, Script};
 pub use stops::{ADVISES, ASKS_TIME, FIRST_PERSON, NUMBER, SECOND_PERSON, TIME};
@@ -214,7 +216,11 @@ fn stem(word: &str, script: Script, language: Language) -> Cow<'_, str> {
         Script::Latin if language.script() != Script::Latin => Language::English.stem(word, script),
         _ => language.stem(word, script),
     };
-    let stem = if stem.is_empty() { Cow::Borrowed(word) } else { stem };
+    let stem = if stem.is_empty() {
+        Cow::Borrowed(word)
+    } else {
+        stem
+    };
     match words::fold_accents(&stem, script) {
         Some(folded) if !folded.is_empty() => Cow::Owned(folded),
         _ => stem,
@@ -270,7 +276,13 @@ pub fn question(text: &str, languages: u32) -> Vec<Asked> {
             } else {
                 Vec::new()
             };
-            Asked { narrower, cues: language::known(&written).cues | hints.cues, word: written, at: word.at, terms }
+            Asked {
+                narrower,
+                cues: language::known(&written).cues | hints.cues,
+                word: written,
+                at: word.at,
+                terms,
+            }
         })
         .collect()
 }

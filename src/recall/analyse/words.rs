@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use unicode_normalization::char::is_combining_mark;
-use unicode_normalization::{UnicodeNormalization, is_nfkc_quick, IsNormalized};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use super::language::{Script, script_of};
 
@@ -43,7 +43,10 @@ impl<'a> Words<'a> {
             (end, next) = self.apostrophe(start, end, 1);
         }
         self.at = next;
-        Some(Word { at: start..end, script: Script::Latin })
+        Some(Word {
+            at: start..end,
+            script: Script::Latin,
+        })
     }
 
     /// Where a word ends that an apostrophe of `len` bytes follows, and where to go on. What is
@@ -57,7 +60,9 @@ impl<'a> Words<'a> {
             .take(3)
             .count();
         match &rest[..tail_len] {
-            "t" | "T" if matches!(self.text.as_bytes()[end - 1], b'n' | b'N') && end > start + 1 => {
+            "t" | "T"
+                if matches!(self.text.as_bytes()[end - 1], b'n' | b'N') && end > start + 1 =>
+            {
                 (end + len + 1, end + len + 1)
             }
             "s" | "S" | "d" | "D" | "m" | "M" | "re" | "RE" | "ve" | "VE" | "ll" | "LL" => {
@@ -100,12 +105,17 @@ impl<'a> Words<'a> {
             }
         }
         self.at = next;
-        Word { at: start..end, script }
+        Word {
+            at: start..end,
+            script,
+        }
     }
 
     /// The pair of characters at `start` of a run that ends at `run_end`.
     fn pair(&mut self, start: usize, run_end: usize) -> Word {
-        let mut ends = self.text[start..run_end].char_indices().map(|(i, c)| start + i + c.len_utf8());
+        let mut ends = self.text[start..run_end]
+            .char_indices()
+            .map(|(i, c)| start + i + c.len_utf8());
         let first = ends.next().unwrap_or(run_end);
         let second = ends.next();
         let third = ends.next();
@@ -114,7 +124,10 @@ impl<'a> Words<'a> {
             (Some(second), None) => second,
             (None, _) => first,
         };
-        Word { at: start..second.unwrap_or(first), script: Script::Unspaced }
+        Word {
+            at: start..second.unwrap_or(first),
+            script: Script::Unspaced,
+        }
     }
 }
 
@@ -161,9 +174,14 @@ pub(super) fn normalise(word: &str, out: &mut String) {
         }
     };
     if is_nfkc_quick(word.chars()) == IsNormalized::Yes {
-        word.chars().flat_map(char::to_lowercase).for_each(|c| push(c, out));
+        word.chars()
+            .flat_map(char::to_lowercase)
+            .for_each(|c| push(c, out));
     } else {
-        word.nfkc().flat_map(char::to_lowercase).nfc().for_each(|c| push(c, out));
+        word.nfkc()
+            .flat_map(char::to_lowercase)
+            .nfc()
+            .for_each(|c| push(c, out));
     }
 }
 
@@ -173,17 +191,22 @@ pub(super) fn fold_accents(stem: &str, script: Script) -> Option<String> {
         return None;
     }
     let folded = stem.nfd().filter(|c| !is_combining_mark(*c));
-    Some(folded.flat_map(|c| match c {
-        'ß' => ['s', 's'],
-        'ø' => ['o', '\0'],
-        'æ' => ['a', 'e'],
-        'œ' => ['o', 'e'],
-        'ł' => ['l', '\0'],
-        'đ' => ['d', '\0'],
-        'ı' => ['i', '\0'],
-        'ς' => ['σ', '\0'],
-        c => [c, '\0'],
-    }).filter(|c| *c != '\0').collect())
+    Some(
+        folded
+            .flat_map(|c| match c {
+                'ß' => ['s', 's'],
+                'ø' => ['o', '\0'],
+                'æ' => ['a', 'e'],
+                'œ' => ['o', 'e'],
+                'ł' => ['l', '\0'],
+                'đ' => ['d', '\0'],
+                'ı' => ['i', '\0'],
+                'ς' => ['σ', '\0'],
+                c => [c, '\0'],
+            })
+            .filter(|c| *c != '\0')
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -202,13 +225,22 @@ mod tests {
 
     #[test]
     fn words_part_at_what_is_no_letter_or_digit() {
-        assert_eq!(words("Hello, World! a_b x-1 3.5"), ["hello", "world", "a", "b", "x", "1", "3", "5"]);
+        assert_eq!(
+            words("Hello, World! a_b x-1 3.5"),
+            ["hello", "world", "a", "b", "x", "1", "3", "5"]
+        );
     }
 
     #[test]
     fn what_english_appends_is_left_out_and_negations_stay() {
-        assert_eq!(words("Anna's dog won't we'll I’m"), ["anna", "dog", "won't", "we", "i"]);
-        assert_eq!(words("l'amour d’été rock'n'roll"), ["l", "amour", "d", "été", "rock", "n", "roll"]);
+        assert_eq!(
+            words("Anna's dog won't we'll I’m"),
+            ["anna", "dog", "won't", "we", "i"]
+        );
+        assert_eq!(
+            words("l'amour d’été rock'n'roll"),
+            ["l", "amour", "d", "été", "rock", "n", "roll"]
+        );
     }
 
     #[test]

@@ -29,11 +29,6 @@ pub struct Weights {
     pub user: f64,
     pub time: f64,
     pub number: f64,
-    pub idf_power: f64,
-    pub speaker_tf: f64,
-    pub date_tf: f64,
-    pub coverage: f64,
-    pub coverage_power: f64,
     pub narrower: f64,
 }
 
@@ -53,11 +48,6 @@ impl Default for Weights {
             user: 2.5,
             time: 2.3,
             number: 1.4,
-            idf_power: 1.0,
-            speaker_tf: 1.0,
-            date_tf: 1.0,
-            coverage: 0.0,
-            coverage_power: 1.0,
             narrower: 0.3,
         }
     }
@@ -135,7 +125,11 @@ pub fn rank(
             best.pop();
         }
     }
-    Ok(best.into_sorted_vec().into_iter().map(|worst| worst.0).collect())
+    Ok(best
+        .into_sorted_vec()
+        .into_iter()
+        .map(|worst| worst.0)
+        .collect())
 }
 
 /// Orders the worst first; of equal ones the later is the worse.
@@ -143,7 +137,11 @@ struct Worst(Scored);
 
 impl Ord for Worst {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.0.score.total_cmp(&self.0.score).then(self.0.passage.cmp(&other.0.passage))
+        other
+            .0
+            .score
+            .total_cmp(&self.0.score)
+            .then(self.0.passage.cmp(&other.0.passage))
     }
 }
 
@@ -166,7 +164,11 @@ fn inverse_frequency(all: f64, with: f64) -> f64 {
 }
 
 /// Fetches the postings of every term; the rarest terms if there are too many.
-fn list(source: &dyn Source, question: &Question, weights: &Weights) -> Result<Vec<Listed>, RecallError> {
+fn list(
+    source: &dyn Source,
+    question: &Question,
+    weights: &Weights,
+) -> Result<Vec<Listed>, RecallError> {
     let contents = source.contents();
     let mut out = Vec::new();
     for term in &question.terms {
@@ -242,9 +244,17 @@ fn conversation_scores(contents: &Contents, lists: &mut [Listed], weights: &Weig
     for list in lists.iter_mut() {
         let mut run = 0;
         for posting in &list.postings {
-            if contents.runs.get(run + 1).is_some_and(|next| next.start <= posting.passage) {
+            if contents
+                .runs
+                .get(run + 1)
+                .is_some_and(|next| next.start <= posting.passage)
+            {
                 run += 1;
-                if contents.runs.get(run + 1).is_some_and(|next| next.start <= posting.passage) {
+                if contents
+                    .runs
+                    .get(run + 1)
+                    .is_some_and(|next| next.start <= posting.passage)
+                {
                     run = contents.run_of(posting.passage) as usize;
                 }
             }
@@ -409,19 +419,27 @@ fn score_block(
         while bits != 0 {
             let passage = block.start + word as u32 * 64 + bits.trailing_zeros();
             bits &= bits - 1;
-            let known = out.last().is_some_and(|c| passage < c.span.end && passage >= c.span.first);
+            let known = out
+                .last()
+                .is_some_and(|c| passage < c.span.end && passage >= c.span.first);
             if !known {
                 let run = reader.run_of(passage);
                 let span = reader.span(passage, run)?;
                 let turn = reader.turn(span.first)?;
-                out.push(Candidate { span, turn, words: 0.0, coverage: 0.0 });
+                out.push(Candidate {
+                    span,
+                    turn,
+                    words: 0.0,
+                    coverage: 0.0,
+                });
             }
             let candidate = out.last_mut().expect("pushed above");
             if !known || passage == block.start {
                 borrowed = reader.borrowed(candidate.span)?;
             }
             let turn = reader.turn(passage)?;
-            let (words, coverage) = scorer.score(block, passage, candidate.span.run, turn, borrowed);
+            let (words, coverage) =
+                scorer.score(block, passage, candidate.span.run, turn, borrowed);
             if words > candidate.words {
                 candidate.words = words;
                 candidate.coverage = coverage as f32;
@@ -447,7 +465,13 @@ impl<'a> Scorer<'a> {
         let own = sums.words as f64 + sums.lent as f64 / f64::from(WHOLE);
         let average = own / passages + EXTRA_WORDS;
         let idf_sum = lists.iter().map(|l| l.idf).sum::<f64>().max(1e-9);
-        Scorer { contents, lists, weights, average, idf_sum }
+        Scorer {
+            contents,
+            lists,
+            weights,
+            average,
+            idf_sum,
+        }
     }
 
     /// BM25 of one passage, and the part of the question that it covers.
@@ -466,15 +490,15 @@ impl<'a> Scorer<'a> {
         for (term, list) in self.lists.iter().enumerate() {
             let mut tf = f64::from(block.take(term, passage)) / f64::from(WHOLE);
             if list.speakers & (1 << turn.speaker().0) != 0 {
-                tf += w.speaker_tf;
+                tf += 1.0;
             }
             if let Some(date) = list.date {
                 if date.matches(self.contents.runs[run as usize].day) {
-                    tf += w.date_tf;
+                    tf += 1.0;
                 }
             }
             if tf > 0.0 {
-                sum += list.idf.powf(w.idf_power) * tf * (w.k1 + 1.0) / (tf + norm);
+                sum += list.idf * tf * (w.k1 + 1.0) / (tf + norm);
                 covered += list.idf * tf.min(1.0);
             }
         }
@@ -496,12 +520,19 @@ impl Spread {
     fn new(count: f64, sum: f64, squares: f64) -> Spread {
         let mean = sum / count.max(1.0);
         let variance = (squares / count.max(1.0) - mean * mean).max(0.0);
-        Spread { mean, deviation: variance.sqrt() }
+        Spread {
+            mean,
+            deviation: variance.sqrt(),
+        }
     }
 
     /// How many deviations above the mean; 0 where all are alike.
     fn of(self, value: f64) -> f64 {
-        if self.deviation > 1e-9 { (value - self.mean) / self.deviation } else { 0.0 }
+        if self.deviation > 1e-9 {
+            (value - self.mean) / self.deviation
+        } else {
+            0.0
+        }
     }
 }
 
@@ -532,7 +563,11 @@ impl Scale {
             .iter()
             .map(|s| Spread::new(s.messages as f64, s.length as f64, s.length_squared as f64))
             .collect();
-        Scale { words, conversations: Spread::new(messages, sum, squares), lengths }
+        Scale {
+            words,
+            conversations: Spread::new(messages, sum, squares),
+            lengths,
+        }
     }
 
     fn score(
@@ -547,7 +582,6 @@ impl Scale {
         let speaker = turn.speaker();
         let conversation = contents.runs[candidate.span.run as usize].conversation;
         let mut score = self.words.of(candidate.words)
-            + w.coverage * f64::from(candidate.coverage).powf(w.coverage_power)
             + w.conversation * self.conversations.of(conversations[conversation as usize])
             + w.length * self.lengths[usize::from(speaker.0)].of(f64::from(turn.length()));
         if turn.has(Turn::FIRST_PERSON) {

@@ -80,7 +80,9 @@ fn date_word(asked: &Asked, written: &str, first: bool) -> Option<DateWord> {
     }
     // "may", "mar" and their like are names of months only where they are written as names.
     let named = written.starts_with(char::is_uppercase) && !first;
-    let month = MONTHS.iter().position(|names| names.split(' ').any(|name| name == word))?;
+    let month = MONTHS
+        .iter()
+        .position(|names| names.split(' ').any(|name| name == word))?;
     (named || word.len() > 5).then_some(DateWord::Month(month as i8 + 1))
 }
 
@@ -98,8 +100,17 @@ impl Question {
             }
             let speakers = speakers_named(&word.word, source);
             out.named |= speakers;
-            let new = Term { terms: word.terms.clone(), narrower: word.narrower.clone(), date, speakers };
-            if !out.terms.iter().any(|t| t.terms == new.terms && t.date == new.date) {
+            let new = Term {
+                terms: word.terms.clone(),
+                narrower: word.narrower.clone(),
+                date,
+                speakers,
+            };
+            if !out
+                .terms
+                .iter()
+                .any(|t| t.terms == new.terms && t.date == new.date)
+            {
                 out.terms.push(new);
             }
         }
@@ -114,12 +125,22 @@ impl Question {
             || pair("what", &["year", "month", "day", "date", "time"])
             || pair("which", &["year", "month", "day", "date"]);
         out.asks_number = pair("how", &["many", "much", "old", "long", "often"])
-            || ["combien", "cuántos", "cuántas", "cuánto", "wieviel", "wieviele", "сколько", "quanti", "quantos", "hoeveel"]
-                .into_iter()
-                .any(has)
+            || [
+                "combien",
+                "cuántos",
+                "cuántas",
+                "cuánto",
+                "wieviel",
+                "wieviele",
+                "сколько",
+                "quanti",
+                "quantos",
+                "hoeveel",
+            ]
+            .into_iter()
+            .any(has)
             || pair("wie", &["viele", "viel", "alt", "lange", "oft"]);
-        out.asks_assistant =
-            cues & analyse::SECOND_PERSON != 0 && cues & analyse::ADVISES != 0;
+        out.asks_assistant = cues & analyse::SECOND_PERSON != 0 && cues & analyse::ADVISES != 0;
         out
     }
 
@@ -132,7 +153,10 @@ impl Question {
 fn speakers_named(word: &str, source: &dyn Source) -> u64 {
     let mut out = 0;
     for (n, name) in source.names().iter().enumerate() {
-        if name.split_whitespace().any(|part| part.to_lowercase() == word) {
+        if name
+            .split_whitespace()
+            .any(|part| part.to_lowercase() == word)
+        {
             out |= 1 << (usize::from(Speaker::NAMED) + n);
         }
     }

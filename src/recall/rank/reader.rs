@@ -31,8 +31,18 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(source: &'a dyn Source) -> Self {
-        let pages = (0..PAGES).map(|_| Page { number: NONE, turns: Vec::new() }).collect();
-        Reader { source, contents: source.contents(), pages, run: 0 }
+        let pages = (0..PAGES)
+            .map(|_| Page {
+                number: NONE,
+                turns: Vec::new(),
+            })
+            .collect();
+        Reader {
+            source,
+            contents: source.contents(),
+            pages,
+            run: 0,
+        }
     }
 
     pub fn turn(&mut self, passage: u32) -> Result<Turn, RecallError> {
@@ -98,7 +108,11 @@ impl<'a> Reader<'a> {
         while first > range.start && self.turn(first)?.has(Turn::CONTINUES) {
             first -= 1;
         }
-        Ok(Some(Span { first, end: last + 1, run }))
+        Ok(Some(Span {
+            first,
+            end: last + 1,
+            run,
+        }))
     }
 
     /// The message after in the same conversation.
@@ -142,7 +156,10 @@ impl<'a> Reader<'a> {
         }
         let one = self.next(span)?;
         let two = one.map(|one| self.next(one)).transpose()?.flatten();
-        Ok([(one, lent_by(speaker, LENDS.next)), (two, lent_by(speaker, LENDS.second_next))])
+        Ok([
+            (one, lent_by(speaker, LENDS.next)),
+            (two, lent_by(speaker, LENDS.second_next)),
+        ])
     }
 
     /// How many words a message borrows from its neighbours, in twentieths.

@@ -17,8 +17,15 @@ pub const BLOCK_TERMS: usize = 64;
 pub const TERM_BYTES_MAX: usize = 256;
 
 /// Counts that fit beside the gap; what is not among them is written out.
-const CODES: [(u8, u8, u8); 7] =
-    [(1, 0, 0), (1, 1, 0), (1, 0, 1), (1, 1, 1), (2, 0, 0), (2, 1, 1), (2, 2, 2)];
+const CODES: [(u8, u8, u8); 7] = [
+    (1, 0, 0),
+    (1, 1, 0),
+    (1, 0, 1),
+    (1, 1, 1),
+    (2, 0, 0),
+    (2, 1, 1),
+    (2, 2, 2),
+];
 const WRITTEN_OUT: u64 = 7;
 
 /// Unsigned LEB128.
@@ -77,7 +84,11 @@ impl<'a> Bytes<'a> {
     pub fn count(&mut self) -> Result<usize, RecallError> {
         let n = self.number()?;
         let n = usize::try_from(n).map_err(|_| RecallError::Damaged)?;
-        if n > self.0.len() { Err(RecallError::Damaged) } else { Ok(n) }
+        if n > self.0.len() {
+            Err(RecallError::Damaged)
+        } else {
+            Ok(n)
+        }
     }
 }
 
@@ -125,9 +136,18 @@ pub fn read_postings(
         if usize::from(count.max(first).max(last)) > PASSAGE_WORDS_MAX {
             return Err(RecallError::Damaged);
         }
-        out.push(Posting { passage: base + passage as u32, count, first, last });
+        out.push(Posting {
+            passage: base + passage as u32,
+            count,
+            first,
+            last,
+        });
     }
-    if bytes.0.is_empty() { Ok(()) } else { Err(RecallError::Damaged) }
+    if bytes.0.is_empty() {
+        Ok(())
+    } else {
+        Err(RecallError::Damaged)
+    }
 }
 
 /// Where the parts of a segment begin.
@@ -187,7 +207,11 @@ impl Footer {
             && footer.sparse <= footer.end
             && footer.end.checked_add(FOOTER_BYTES as u64) == Some(size)
             && footer.first_seq <= footer.last_seq;
-        if whole { Ok(footer) } else { Err(RecallError::Damaged) }
+        if whole {
+            Ok(footer)
+        } else {
+            Err(RecallError::Damaged)
+        }
     }
 }
 
@@ -261,7 +285,10 @@ pub fn read_directory(bytes: &[u8], passages: u32) -> Result<Contents, RecallErr
     let mut bytes = Bytes(bytes);
     let mut known = Vec::new();
     for _ in 0..bytes.count()? {
-        let id: [u8; 16] = bytes.take(16)?.try_into().map_err(|_| RecallError::Damaged)?;
+        let id: [u8; 16] = bytes
+            .take(16)?
+            .try_into()
+            .map_err(|_| RecallError::Damaged)?;
         let words = bytes.number()?;
         let messages = u32::try_from(bytes.number()?).map_err(|_| RecallError::Damaged)?;
         known.push((id, words, messages));
@@ -290,5 +317,9 @@ pub fn read_directory(bytes: &[u8], passages: u32) -> Result<Contents, RecallErr
     }
     contents.passages = passages;
     contents.sums = read_sums(&mut bytes)?;
-    if bytes.0.is_empty() { Ok(contents) } else { Err(RecallError::Damaged) }
+    if bytes.0.is_empty() {
+        Ok(contents)
+    } else {
+        Err(RecallError::Damaged)
+    }
 }

@@ -49,7 +49,12 @@ pub fn merge(
     let mut cursors = Vec::new();
     for (segment, of) in segments {
         let base = contents.passages;
-        cursors.push(Cursor { segment, base, next_block: 0, terms: Vec::new() });
+        cursors.push(Cursor {
+            segment,
+            base,
+            next_block: 0,
+            terms: Vec::new(),
+        });
         contents.append(of);
         segment.columns(from, 0..segment.footer.passages, &mut turns)?;
     }
@@ -72,7 +77,9 @@ pub fn merge(
         for cursor in &mut cursors {
             if cursor.term() == Some(&least) {
                 let (_, place) = cursor.terms.pop().expect("term() has just shown it");
-                cursor.segment.read_list(from, &place, cursor.base, &mut postings)?;
+                cursor
+                    .segment
+                    .read_list(from, &place, cursor.base, &mut postings)?;
             }
         }
         if !purged.is_empty() {

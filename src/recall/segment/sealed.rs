@@ -55,7 +55,8 @@ impl Opened<'_> {
             return Err(RecallError::Damaged);
         }
         let mut out = Zeroizing::new(Vec::with_capacity((range.end - range.start) as usize));
-        self.cache.read(self.shelf, file, range, |part| out.extend_from_slice(part))?;
+        self.cache
+            .read(self.shelf, file, range, |part| out.extend_from_slice(part))?;
         Ok(out)
     }
 }
@@ -63,7 +64,10 @@ impl Opened<'_> {
 impl SealedSegment {
     /// Opens footer, sparse index and directory.
     pub fn open(from: Opened<'_>, file: FileMark) -> Result<(Self, Contents), RecallError> {
-        let tail = file.size.checked_sub(FOOTER_BYTES as u64).ok_or(RecallError::Damaged)?;
+        let tail = file
+            .size
+            .checked_sub(FOOTER_BYTES as u64)
+            .ok_or(RecallError::Damaged)?;
         let footer = Footer::read(&from.bytes(&file, tail..file.size)?, file.size)?;
         let directory = from.bytes(&file, footer.directory..footer.sparse)?;
         let contents = read_directory(&directory, footer.passages)?;
@@ -84,12 +88,24 @@ impl SealedSegment {
             }
             let start = firsts.len() as u32;
             firsts.extend_from_slice(term);
-            blocks.push(BlockStart { term: start..firsts.len() as u32, dictionary, postings });
+            blocks.push(BlockStart {
+                term: start..firsts.len() as u32,
+                dictionary,
+                postings,
+            });
         }
         if !bytes.0.is_empty() {
             return Err(RecallError::Damaged);
         }
-        Ok((SealedSegment { file, footer, firsts, blocks }, contents))
+        Ok((
+            SealedSegment {
+                file,
+                footer,
+                firsts,
+                blocks,
+            },
+            contents,
+        ))
     }
 
     fn first_term(&self, block: &BlockStart) -> &[u8] {
@@ -108,7 +124,10 @@ impl SealedSegment {
         mut each: impl FnMut(&[u8], TermPlace) -> bool,
     ) -> Result<(), RecallError> {
         let block = &self.blocks[n];
-        let end = self.blocks.get(n + 1).map_or(self.footer.turns, |next| next.dictionary);
+        let end = self
+            .blocks
+            .get(n + 1)
+            .map_or(self.footer.turns, |next| next.dictionary);
         let bytes = from.bytes(&self.file, block.dictionary..end)?;
         let mut bytes = Bytes(&bytes);
         let mut term: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(TERM_BYTES_MAX));
@@ -127,7 +146,13 @@ impl SealedSegment {
             if end > self.footer.dictionary || u64::from(count) > end - start {
                 return Err(RecallError::Damaged);
             }
-            if !each(&term, TermPlace { count, postings: start..end }) {
+            if !each(
+                &term,
+                TermPlace {
+                    count,
+                    postings: start..end,
+                },
+            ) {
                 return Ok(());
             }
             start = end;
@@ -143,7 +168,9 @@ impl SealedSegment {
         base: u32,
         out: &mut Vec<Posting>,
     ) -> Result<(), RecallError> {
-        let after = self.blocks.partition_point(|b| self.first_term(b) <= term.as_bytes());
+        let after = self
+            .blocks
+            .partition_point(|b| self.first_term(b) <= term.as_bytes());
         let Some(n) = after.checked_sub(1) else {
             return Ok(());
         };
@@ -185,21 +212,26 @@ impl SealedSegment {
         let at = |n: u32| self.footer.turns + 8 * u64::from(n);
         let mut partial = [0u8; 8];
         let mut have = 0;
-        from.cache.read(from.shelf, &self.file, at(range.start)..at(range.end), |mut part| {
-            while have > 0 && !part.is_empty() {
-                partial[have] = part[0];
-                part = &part[1..];
-                have += 1;
-                if have == 8 {
-                    out.push(Turn(u64::from_be_bytes(partial)));
-                    have = 0;
+        from.cache.read(
+            from.shelf,
+            &self.file,
+            at(range.start)..at(range.end),
+            |mut part| {
+                while have > 0 && !part.is_empty() {
+                    partial[have] = part[0];
+                    part = &part[1..];
+                    have += 1;
+                    if have == 8 {
+                        out.push(Turn(u64::from_be_bytes(partial)));
+                        have = 0;
+                    }
                 }
-            }
-            let (whole, rest) = part.as_chunks::<8>();
-            out.extend(whole.iter().map(|bytes| Turn(u64::from_be_bytes(*bytes))));
-            partial[..rest.len()].copy_from_slice(rest);
-            have = rest.len();
-        })?;
+                let (whole, rest) = part.as_chunks::<8>();
+                out.extend(whole.iter().map(|bytes| Turn(u64::from_be_bytes(*bytes))));
+                partial[..rest.len()].copy_from_slice(rest);
+                have = rest.len();
+            },
+        )?;
         partial.zeroize();
         Ok(())
     }

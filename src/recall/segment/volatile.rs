@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use zeroize::Zeroize;
 
 use crate::recall::RecallError;
-use crate::recall::analyse::{self, Analysed, TermId, Vocabulary};
+use crate::recall::analyse::{self, Analysed, Language, TermId, Vocabulary};
 use crate::recall::contents::{Contents, near, passages_of};
 use crate::recall::source::{Posting, Source};
 use crate::recall::turn::{Speaker, Turn, day_and_second, length_of};
@@ -71,8 +71,8 @@ impl VolatileSegment {
         self.names = names.to_vec();
     }
 
-    /// Appends a message.
-    pub fn push(&mut self, said: &Said<'_>) {
+    /// Appends a message; returns the language that it seems to be in.
+    pub fn push(&mut self, said: &Said<'_>) -> Option<Language> {
         let mut analysed = std::mem::take(&mut self.analysed);
         self.vocabulary.read(said.text, &mut analysed);
         let (day, second) = day_and_second(said.at);
@@ -99,13 +99,24 @@ impl VolatileSegment {
             let speaker = said.speaker;
             let length = length_of(words);
             self.index_passage(&analysed.words[range.clone()]);
-            let turn = Turn::new(second, said.seq, speaker, range.len(), length, flags | continued);
+            let turn = Turn::new(
+                second,
+                said.seq,
+                speaker,
+                range.len(),
+                length,
+                flags | continued,
+            );
             self.turns.push(turn);
         }
         self.contents.passages = self.turns.len() as u32;
-        self.contents.sums.add_message(&self.turns[from..], analysed.language);
+        self.contents
+            .sums
+            .add_message(&self.turns[from..], analysed.language);
         self.contents.grow(words as u64, 1);
+        let language = analysed.language;
         self.analysed = analysed;
+        language
     }
 
     fn index_passage(&mut self, words: &[TermId]) {
@@ -122,7 +133,12 @@ impl VolatileSegment {
                 }
                 _ => {
                     let (first, last) = (u8::from(first), u8::from(last));
-                    list.push(Posting { passage, count: 1, first, last });
+                    list.push(Posting {
+                        passage,
+                        count: 1,
+                        first,
+                        last,
+                    });
                     self.posting_count += 1;
                 }
             }

@@ -41,7 +41,10 @@ impl SegmentWriter {
             reserve(&mut self.sparse, term.len() + 32);
             put(&mut self.sparse, term.len() as u64);
             self.sparse.extend_from_slice(term.as_bytes());
-            put(&mut self.sparse, self.dictionary.len() as u64 - self.dictionary_before);
+            put(
+                &mut self.sparse,
+                self.dictionary.len() as u64 - self.dictionary_before,
+            );
             put(&mut self.sparse, start as u64 - self.postings_before);
             self.dictionary_before = self.dictionary.len() as u64;
             self.postings_before = start as u64;
@@ -52,10 +55,16 @@ impl SegmentWriter {
             put_posting(&mut self.out, before, posting);
             before = Some(posting.passage);
         }
-        let shared = self.before.bytes().zip(term.bytes()).take_while(|(a, b)| a == b).count();
+        let shared = self
+            .before
+            .bytes()
+            .zip(term.bytes())
+            .take_while(|(a, b)| a == b)
+            .count();
         put(&mut self.dictionary, shared as u64);
         put(&mut self.dictionary, (term.len() - shared) as u64);
-        self.dictionary.extend_from_slice(&term.as_bytes()[shared..]);
+        self.dictionary
+            .extend_from_slice(&term.as_bytes()[shared..]);
         put(&mut self.dictionary, postings.len() as u64);
         put(&mut self.dictionary, (self.out.len() - start) as u64);
         self.before.clear();
