@@ -5,8 +5,8 @@ use crate::recall::contents::{Contents, LENDS, NONE, lent_by};
 use crate::recall::source::Source;
 use crate::recall::turn::{Speaker, Turn};
 
-const PAGE_TURNS: u32 = 512;
-const PAGES: usize = 32;
+const PAGE_TURNS: u32 = 64;
+const PAGES: usize = 64;
 
 /// The passages of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,138 @@
+//! Fetches what the index has of a question's terms, and scores whole conversations.
+
+use super::Weights;
+use super::question::{DateWord, Question, TERMS_MAX};
+use crate::recall::RecallError;
+use crate::recall::contents::Contents;
+use crate::recall::source::{Posting, Source};
+use crate::recall::turn::Speaker;
+
+/// One term of a question, as the index has it.
+pub(super) struct Listed {
+    pub(super) idf: f64,
+    pub(super) date: Option<DateWord>,
+    pub(super) speakers: u64,
+    pub(super) postings: Vec<Posting>,
+    /// Of narrower words, which count less.
+    pub(super) narrower: Vec<Posting>,
+}
+
+fn inverse_frequency(all: f64, with: f64) -> f64 {
+    (1.0 + (all - with + 0.5) / (with + 0.5)).ln()
+}
+
+/// Fetches the postings of every term; the rarest terms if there are too many.
+pub(super) fn list(
+    source: &dyn Source,
+    question: &Question,
+    weights: &Weights,
+) -> Result<Vec<Listed>, RecallError> {
+    let contents = source.contents();
+    let mut out = Vec::new();
+    for term in &question.terms {
+        let mut postings = Vec::new();
+        for alternative in &term.terms {
+            source.postings(alternative, &mut postings)?;
+        }
+        if term.terms.len() > 1 {
+            merge_alternatives(&mut postings);
+        }
+        let mut narrower = Vec::new();
+        if weights.narrower > 0.0 {
+            for other in &term.narrower {
+                source.postings(other, &mut narrower)?;
+            }
+            merge_alternatives(&mut narrower);
+        }
+        let mut with = postings.len() as f64;
+        if with == 0.0 && weights.narrower > 0.0 {
+            with = narrower.len() as f64;
+        }
+        if let Some(date) = term.date {
+            let runs = contents.runs.iter().enumerate();
+            with += runs
+                .filter(|(_, run)| date.matches(run.day))
+                .map(|(n, _)| contents.range(n as u32).len() as f64)
+                .sum::<f64>();
+        }
+        for speaker in 0..Speaker::COUNT {
+            if term.speakers & (1 << speaker) != 0 {
+                with += contents.sums.speakers[speaker].passages as f64;
+            }
+        }
+        if with > 0.0 {
+            let all = f64::from(contents.passages);
+            out.push(Listed {
+                idf: inverse_frequency(all, with.min(all)),
+                date: term.date,
+                speakers: term.speakers,
+                postings,
+                narrower,
+            });
+        }
+    }
+    if out.len() > TERMS_MAX {
+        out.sort_by(|a, b| b.idf.total_cmp(&a.idf));
+        out.truncate(TERMS_MAX);
+    }
+    Ok(out)
+}
+
+fn merge_alternatives(postings: &mut Vec<Posting>) {
+    postings.sort_by_key(|posting| posting.passage);
+    postings.dedup_by(|next, kept| {
+        let same = next.passage == kept.passage;
+        if same {
+            kept.count = kept.count.saturating_add(next.count);
+            kept.first = kept.first.saturating_add(next.first);
+            kept.last = kept.last.saturating_add(next.last);
+        }
+        same
+    });
+}
+
+/// BM25 of every conversation.
+pub(super) fn conversation_scores(
+    contents: &Contents,
+    lists: &[Listed],
+    weights: &Weights,
+) -> Vec<f64> {
+    let count = contents.conversations.len();
+    let mut scores = vec![0.0; count];
+    let mut counts = vec![0u32; count];
+    let mut touched = Vec::new();
+    let average = (contents.sums.words as f64 / count.max(1) as f64).max(1.0);
+    for list in lists {
+        let mut run = 0;
+        for posting in &list.postings {
+            if contents
+                .runs
+                .get(run + 1)
+                .is_some_and(|next| next.start <= posting.passage)
+            {
+                run += 1;
+                if contents
+                    .runs
+                    .get(run + 1)
+                    .is_some_and(|next| next.start <= posting.passage)
+                {
+                    run = contents.run_of(posting.passage) as usize;
+                }
+            }
+            let conversation = contents.runs[run].conversation;
+            if counts[conversation as usize] == 0 {
+                touched.push(conversation);
+            }
+            counts[conversation as usize] += u32::from(posting.count);
+        }
+        let idf = inverse_frequency(count as f64, touched.len() as f64);
+        for conversation in touched.drain(..) {
+            let tf = f64::from(std::mem::take(&mut counts[conversation as usize]));
+            let words = contents.conversations[conversation as usize].words as f64;
+            let (k1, b) = (weights.conversation_k1, weights.conversation_b);
+            let norm = k1 * (1.0 - b + b * words / average);
+            scores[conversation as usize] += idf * tf * (k1 + 1.0) / (tf + norm);
+        }
+    }
+    scores
+}
