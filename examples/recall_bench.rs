@@ -80,7 +80,11 @@ fn main() {
                 .iter()
                 .map(|h| ids[h.seq as usize - 1].as_str())
                 .collect();
-            println!("{}", serde_json::json!({ "ids": found }));
+            let strength: Vec<(f64, f64)> = hits.iter().map(|h| (h.words, h.coverage)).collect();
+            println!(
+                "{}",
+                serde_json::json!({ "ids": found, "strength": strength })
+            );
         }
         std::io::stdout().flush().unwrap();
     }

@@ -61,8 +61,8 @@ const QUERY_BYTES_MAX: usize = 64 * 1024;
 const OPENED_MAX: usize = 4096;
 
 /// Weaker hits do not bear on a line; see `docs/search-index.md` for how these were chosen.
-pub const FLOOR_WORDS: f64 = 3.0;
-pub const FLOOR_COVERAGE: f64 = 0.3;
+pub const FLOOR_WORDS: f64 = 2.0;
+pub const FLOOR_COVERAGE: f64 = 0.35;
 
 impl Query {
     pub fn parse(text: &str) -> Query {

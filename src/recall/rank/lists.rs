@@ -60,19 +60,23 @@ pub(super) fn list(
                 with += contents.sums.speakers[speaker].passages as f64;
             }
         }
-        if with > 0.0 {
-            let all = f64::from(contents.passages);
-            out.push(Listed {
-                idf: inverse_frequency(all, with.min(all)),
-                date: term.date,
-                speakers: term.speakers,
-                postings,
-                narrower,
-            });
-        }
+        // A word that nobody ever said stays: it is a part of the question that nothing covers.
+        let all = f64::from(contents.passages);
+        out.push(Listed {
+            idf: inverse_frequency(all, with.clamp(1.0, all)),
+            date: term.date,
+            speakers: term.speakers,
+            postings,
+            narrower,
+        });
     }
     if out.len() > TERMS_MAX {
-        out.sort_by(|a, b| b.idf.total_cmp(&a.idf));
+        let is_unseen = |list: &Listed| list.postings.is_empty() && list.narrower.is_empty();
+        out.sort_by(|a, b| {
+            is_unseen(a)
+                .cmp(&is_unseen(b))
+                .then(b.idf.total_cmp(&a.idf))
+        });
         out.truncate(TERMS_MAX);
     }
     Ok(out)

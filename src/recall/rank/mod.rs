@@ -5,6 +5,8 @@ mod passages;
 mod question;
 mod reader;
 mod scale;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BinaryHeap;
 

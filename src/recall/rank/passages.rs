@@ -14,6 +14,8 @@ use crate::recall::turn::Turn;
 /// Up to here every message is scored; above, only those that share a word with the question.
 pub const ALL_SCORED_MAX: u64 = 20_000;
 const BLOCK: u32 = 1 << 15;
+/// No message answers every word of a long line: the rarest of them are enough.
+const COVERED_TERMS: usize = 8;
 
 /// A message that is scored: small, since there may be a million of them.
 #[derive(Clone, Copy)]
@@ -220,7 +222,9 @@ impl<'a> Scorer<'a> {
         let passages = f64::from(contents.passages);
         let own = sums.words as f64 + sums.lent as f64 / f64::from(WHOLE);
         let average = own / passages + EXTRA_WORDS;
-        let idf_sum = lists.iter().map(|l| l.idf).sum::<f64>().max(1e-9);
+        let mut idfs: Vec<f64> = lists.iter().map(|list| list.idf).collect();
+        idfs.sort_by(|a, b| b.total_cmp(a));
+        let idf_sum = idfs.iter().take(COVERED_TERMS).sum::<f64>().max(1e-9);
         Scorer {
             contents,
             lists,
@@ -258,7 +262,7 @@ impl<'a> Scorer<'a> {
                 covered += list.idf * tf.min(1.0);
             }
         }
-        (sum, covered / self.idf_sum)
+        (sum, (covered / self.idf_sum).min(1.0))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::recall::source::Source;
 use crate::recall::turn::{Speaker, Turn};
 
 const PAGE_TURNS: u32 = 64;
-const PAGES: usize = 64;
+const PAGES: usize = 512;
 
 /// The passages of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub fn turn(&mut self, passage: u32) -> Result<Turn, RecallError> {
         let number = passage / PAGE_TURNS;
         let page = &mut self.pages[number as usize % PAGES];
