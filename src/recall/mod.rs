@@ -1,5 +1,6 @@
 //! Recall.
 pub mod analyse;
+pub mod bench;
 pub mod cache;
 pub mod contents;
 pub mod index;

@@ -65,6 +65,16 @@ pub const FLOOR_WORDS: f64 = 2.0;
 pub const FLOOR_COVERAGE: f64 = 0.35;
 
 impl Query {
+    /// Words only: what looks like a phrase or an exclusion is none.
+    pub fn plain(text: &str) -> Query {
+        let end = text.floor_char_boundary(QUERY_BYTES_MAX);
+        Query {
+            words: text[..end].to_owned(),
+            ..Query::default()
+        }
+    }
+
+    /// What a person types.
     pub fn parse(text: &str) -> Query {
         let mut text = text;
         if text.len() > QUERY_BYTES_MAX {

@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn a_phrase_is_found_whatever_case_and_form_it_has() {
         let phrase = Phrase::of("the Red café").unwrap();
-        assert_eq!(phrase.find("At THE red, Cafe\u{301}!"), [3..18]);
+        let found = phrase.find("At THE red, Cafe\u{301}!");
+        assert_eq!((found.len(), found[0].clone()), (1, 3..18));
         assert!(phrase.find("the café red").is_empty());
         assert_eq!(Phrase::of("..."), None);
     }

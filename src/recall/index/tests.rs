@@ -517,3 +517,16 @@ fn an_index_of_another_version_is_as_none() {
         [1]
     );
 }
+
+#[test]
+fn a_day_is_found_among_many_by_its_date_alone() {
+    let mut records = history(20_500, 8);
+    let then = "2011-03-09T12:00:00Z".parse().unwrap();
+    let said = Message::text(id(70_000), Role::User, then, "walked to the mill".into());
+    records.push(Record::Message(said));
+    let index = plain(&records);
+    assert_eq!(
+        find(&index, "what was on 9 March 2011", &Filter::default())[0],
+        20_501
+    );
+}

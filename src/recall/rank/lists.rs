@@ -1,6 +1,7 @@
 //! Fetches what the index has of a question's terms, and scores whole conversations.
 
 use super::Weights;
+use super::passages::ALL_SCORED_MAX;
 use super::question::{DateWord, Question, TERMS_MAX};
 use crate::recall::RecallError;
 use crate::recall::contents::Contents;
@@ -10,7 +11,8 @@ use crate::recall::turn::Speaker;
 /// One term of a question, as the index has it.
 pub(super) struct Listed {
     pub(super) idf: f64,
-    pub(super) date: Option<DateWord>,
+    /// For a word of a date, which runs are of such a day; else empty.
+    pub(super) runs: Vec<bool>,
     pub(super) speakers: u64,
     pub(super) postings: Vec<Posting>,
     /// Of narrower words, which count less.
@@ -48,13 +50,11 @@ pub(super) fn list(
         if with == 0.0 && weights.narrower > 0.0 {
             with = narrower.len() as f64;
         }
-        if let Some(date) = term.date {
-            let runs = contents.runs.iter().enumerate();
-            with += runs
-                .filter(|(_, run)| date.matches(run.day))
-                .map(|(n, _)| contents.range(n as u32).len() as f64)
-                .sum::<f64>();
-        }
+        let runs = term
+            .date
+            .map(|date| runs_of(contents, date))
+            .unwrap_or_default();
+        with += passages_in(contents, &runs) as f64;
         for speaker in 0..Speaker::COUNT {
             if term.speakers & (1 << speaker) != 0 {
                 with += contents.sums.speakers[speaker].passages as f64;
@@ -64,7 +64,7 @@ pub(super) fn list(
         let all = f64::from(contents.passages);
         out.push(Listed {
             idf: inverse_frequency(all, with.clamp(1.0, all)),
-            date: term.date,
+            runs,
             speakers: term.speakers,
             postings,
             narrower,
@@ -80,6 +80,49 @@ pub(super) fn list(
         out.truncate(TERMS_MAX);
     }
     Ok(out)
+}
+
+/// Which runs are of a day that answers to a word of a date.
+fn runs_of(contents: &Contents, date: DateWord) -> Vec<bool> {
+    let mut known: Option<(i32, bool)> = None;
+    let of = |day: i32| match known {
+        Some((last, matches)) if last == day => matches,
+        _ => {
+            let matches = date.matches(day);
+            known = Some((day, matches));
+            matches
+        }
+    };
+    contents.runs.iter().map(|run| run.day).map(of).collect()
+}
+
+fn passages_in(contents: &Contents, runs: &[bool]) -> u64 {
+    let of = |(n, is): (usize, &bool)| {
+        if *is {
+            contents.range(n as u32).len() as u64
+        } else {
+            0
+        }
+    };
+    runs.iter().enumerate().map(of).sum()
+}
+
+/// The runs that answer to every word of a date in the question, unless they are too many.
+pub(super) fn runs_asked_for(contents: &Contents, lists: &[Listed]) -> Vec<u32> {
+    let mut dated = lists.iter().filter(|list| !list.runs.is_empty());
+    let Some(first) = dated.next() else {
+        return Vec::new();
+    };
+    let mut all = first.runs.clone();
+    for list in dated {
+        all.iter_mut()
+            .zip(&list.runs)
+            .for_each(|(all, is)| *all &= is);
+    }
+    if passages_in(contents, &all) > ALL_SCORED_MAX {
+        return Vec::new();
+    }
+    (0..all.len() as u32).filter(|n| all[*n as usize]).collect()
 }
 
 fn merge_alternatives(postings: &mut Vec<Posting>) {

@@ -3,8 +3,10 @@
 //! What a word counts is kept in twentieths, as whole numbers, so that sums do not depend on the
 //! order in which postings come.
 
+use std::ops::Range;
+
 use super::Weights;
-use super::lists::Listed;
+use super::lists::{Listed, runs_asked_for};
 use super::reader::{Reader, Span};
 use crate::recall::RecallError;
 use crate::recall::contents::{Contents, NONE, WHOLE};
@@ -77,6 +79,15 @@ impl Block {
         self.touched[at / 64] |= 1 << (at % 64);
     }
 
+    /// Has passages scored whatever they say; false if the range is empty.
+    fn touch(&mut self, passages: Range<u32>) -> bool {
+        for passage in passages.clone() {
+            let at = (passage - self.start) as usize;
+            self.touched[at / 64] |= 1 << (at % 64);
+        }
+        !passages.is_empty()
+    }
+
     fn take(&mut self, term: usize, passage: u32) -> u16 {
         let at = (passage - self.start) as usize;
         std::mem::take(&mut self.counts[term * BLOCK as usize + at])
@@ -117,6 +128,7 @@ pub(super) fn candidates(
     let mut at: Vec<usize> = vec![0; lists.len()];
     let mut narrower_at: Vec<usize> = vec![0; lists.len()];
     let narrower = (f64::from(WHOLE) * weights.narrower).round() as u32;
+    let days = runs_asked_for(contents, lists);
     let mut far_at = 0;
     for number in 0..=(contents.passages - 1) / BLOCK {
         block.start = number * BLOCK;
@@ -142,14 +154,20 @@ pub(super) fn candidates(
                 })?;
             }
         }
+        for &run in &days {
+            let range = contents.range(run);
+            any |= block.touch(range.start.max(block.start)..range.end.min(end));
+        }
         while let Some(&(target, term, amount)) = far.get(far_at).filter(|f| f.0 < end) {
             far_at += 1;
             any = true;
             block.add(usize::from(term), target, amount);
         }
         if any {
-            let all = score_all.then_some(end);
-            score_block(&mut reader, &mut block, &scorer, all, &mut scan)?;
+            if score_all {
+                block.touch(block.start..end);
+            }
+            score_block(&mut reader, &mut block, &scorer, &mut scan)?;
         }
     }
     Ok(scan.out)
@@ -167,14 +185,8 @@ fn score_block(
     reader: &mut Reader<'_>,
     block: &mut Block,
     scorer: &Scorer<'_>,
-    all_to: Option<u32>,
     scan: &mut Scan,
 ) -> Result<(), RecallError> {
-    if let Some(end) = all_to {
-        for at in 0..(end - block.start) as usize {
-            block.touched[at / 64] |= 1 << (at % 64);
-        }
-    }
     for word in 0..block.touched.len() {
         let mut bits = std::mem::take(&mut block.touched[word]);
         while bits != 0 {
@@ -208,7 +220,6 @@ fn score_block(
 }
 
 struct Scorer<'a> {
-    contents: &'a Contents,
     lists: &'a [Listed],
     weights: &'a Weights,
     /// Mean words of a passage's bag.
@@ -217,7 +228,7 @@ struct Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
-    fn new(contents: &'a Contents, lists: &'a [Listed], weights: &'a Weights) -> Self {
+    fn new(contents: &Contents, lists: &'a [Listed], weights: &'a Weights) -> Self {
         let sums = &contents.sums;
         let passages = f64::from(contents.passages);
         let own = sums.words as f64 + sums.lent as f64 / f64::from(WHOLE);
@@ -226,7 +237,6 @@ impl<'a> Scorer<'a> {
         idfs.sort_by(|a, b| b.total_cmp(a));
         let idf_sum = idfs.iter().take(COVERED_TERMS).sum::<f64>().max(1e-9);
         Scorer {
-            contents,
             lists,
             weights,
             average,
@@ -252,10 +262,8 @@ impl<'a> Scorer<'a> {
             if list.speakers & (1 << turn.speaker().0) != 0 {
                 tf += 1.0;
             }
-            if let Some(date) = list.date {
-                if date.matches(self.contents.runs[run as usize].day) {
-                    tf += 1.0;
-                }
+            if list.runs.get(run as usize) == Some(&true) {
+                tf += 1.0;
             }
             if tf > 0.0 {
                 sum += list.idf * tf * (w.k1 + 1.0) / (tf + norm);

@@ -73,10 +73,10 @@ fn date_word(asked: &Asked, written: &str, first: bool) -> Option<DateWord> {
         };
     }
     let digits = word.trim_end_matches(|c: char| c.is_ascii_lowercase());
-    if matches!(&word[digits.len()..], "st" | "nd" | "rd" | "th") {
-        if let Ok(day @ 1..=31) = digits.parse::<i8>() {
-            return Some(DateWord::Day(day));
-        }
+    if matches!(&word[digits.len()..], "st" | "nd" | "rd" | "th")
+        && let Ok(day @ 1..=31) = digits.parse::<i8>()
+    {
+        return Some(DateWord::Day(day));
     }
     // "may", "mar" and their like are names of months only where they are written as names.
     let named = written.starts_with(char::is_uppercase) && !first;
