@@ -1,4 +1,9 @@
-//! Recall.
+//! Finds the right moment among all that was ever said.
+//!
+//! Alone in taking text apart into terms, in the layout of the index, and in scoring. Pure but for
+//! the [`shelf::Shelf`] it is given, which holds sealed files; it never sees a key, the terminal or
+//! the network. The bytes and the ranking are told in `docs/search-index.md`.
+
 pub mod analyse;
 pub mod bench;
 pub mod cache;
@@ -11,6 +16,11 @@ pub mod shelf;
 pub mod snippet;
 pub mod source;
 pub mod turn;
+
+pub use index::{CACHE_CHUNKS, Index, Merging};
+pub use search::{Filter, Hit, Kind, Query};
+pub use shelf::{FileMark, Shelf, ShelfError, ShelfLock};
+pub use snippet::{Snippet, snippet};
 
 /// Why the index does not answer.
 #[derive(Debug, thiserror::Error)]
