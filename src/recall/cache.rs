@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
@@ -11,6 +12,31 @@ use super::shelf::{CHUNK_BYTES, FileMark, Shelf};
 
 pub type Chunk = Rc<Zeroizing<Vec<u8>>>;
 
+/// Mixes file names, which are random, and chunk numbers; a stronger hash would cost more than the
+/// copying it leads to.
+#[derive(Default)]
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = (self.0.rotate_left(5) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+type Key = ([u8; 16], u64);
+
 struct Held {
     chunk: Chunk,
     used: u64,
@@ -18,7 +44,7 @@ struct Held {
 
 /// The chunks last used; the one not used for longest goes first.
 pub struct ChunkCache {
-    held: RefCell<HashMap<([u8; 16], u64), Held>>,
+    held: RefCell<HashMap<Key, Held, BuildHasherDefault<Mixer>>>,
     clock: std::cell::Cell<u64>,
     chunks_max: usize,
 }

@@ -182,6 +182,25 @@ impl Contents {
         self.runs.partition_point(|run| run.start <= passage) as u32 - 1
     }
 
+    /// The run that holds a passage; quick where it lies a little after `near`.
+    pub fn run_near(&self, near: u32, passage: u32) -> u32 {
+        let from = near as usize;
+        if self.runs[from].start > passage {
+            return self.run_of(passage);
+        }
+        let (mut low, mut step) = (from, 1);
+        while self
+            .runs
+            .get(low + step)
+            .is_some_and(|run| run.start <= passage)
+        {
+            low += step;
+            step *= 2;
+        }
+        let high = (low + step).min(self.runs.len());
+        (low + self.runs[low..high].partition_point(|run| run.start <= passage)) as u32 - 1
+    }
+
     pub fn range(&self, run: u32) -> Range<u32> {
         let end = self
             .runs

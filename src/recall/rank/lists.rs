@@ -152,21 +152,8 @@ pub(super) fn conversation_scores(
     for list in lists {
         let mut run = 0;
         for posting in &list.postings {
-            if contents
-                .runs
-                .get(run + 1)
-                .is_some_and(|next| next.start <= posting.passage)
-            {
-                run += 1;
-                if contents
-                    .runs
-                    .get(run + 1)
-                    .is_some_and(|next| next.start <= posting.passage)
-                {
-                    run = contents.run_of(posting.passage) as usize;
-                }
-            }
-            let conversation = contents.runs[run].conversation;
+            run = contents.run_near(run, posting.passage);
+            let conversation = contents.runs[run as usize].conversation;
             if counts[conversation as usize] == 0 {
                 touched.push(conversation);
             }

@@ -62,21 +62,7 @@ impl<'a> Reader<'a> {
 
     /// The run of a passage; quick where passages are asked for in order.
     pub fn run_of(&mut self, passage: u32) -> u32 {
-        let runs = &self.contents.runs;
-        let at = self.run as usize;
-        if runs[at].start > passage {
-            self.run = self.contents.run_of(passage);
-        } else {
-            let mut next = at + 1;
-            while next < runs.len() && runs[next].start <= passage {
-                if next - at > 8 {
-                    self.run = self.contents.run_of(passage);
-                    return self.run;
-                }
-                next += 1;
-            }
-            self.run = next as u32 - 1;
-        }
+        self.run = self.contents.run_near(self.run, passage);
         self.run
     }
 
