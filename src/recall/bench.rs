@@ -94,7 +94,11 @@ fn ask(index: &Index, query: &str, k: usize) -> Result<Vec<u64>, BenchError> {
     // A question of the benchmark is plain words: what looks like a phrase or an exclusion is none.
     let query = Query::plain(query);
     let mut open = |_| -> Result<Option<Text>, RecallError> { Ok(None) };
-    let hits = index.search(&query, &Filter::default(), k, &mut open)?;
+    let filter = Filter {
+        by_neighbours: true,
+        ..Filter::default()
+    };
+    let hits = index.search(&query, &filter, k, &mut open)?;
     Ok(hits.iter().map(|hit| hit.seq).collect())
 }
 

@@ -31,6 +31,8 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// The first moment that counts no more.
     pub until: Option<Timestamp>,
+    /// Also messages without a word of the query, for the words of the messages around them.
+    pub by_neighbours: bool,
 }
 
 /// A record that answers, with how well.
@@ -42,6 +44,8 @@ pub struct Hit {
     pub words: f64,
     /// The part of the question's weight that its words, or those around it, have: 0 to 1.
     pub coverage: f64,
+    /// It holds a word of the question itself, or is by the person or of the day named there.
+    pub own: bool,
     pub is_memory: bool,
 }
 
@@ -144,6 +148,7 @@ impl Index {
         let limits = Limits::of(self, filter);
         let mut allow = |contents: &Contents, scored: &Scored| {
             scored.coverage > 0.0
+                && (scored.own || filter.by_neighbours)
                 && limits.allow(self, contents, scored)
                 && !excluded.0.contains(&scored.seq)
                 && required.iter().all(|seqs| seqs.0.contains(&scored.seq))
@@ -247,6 +252,7 @@ fn hit(scored: &Scored) -> Hit {
         score: scored.score,
         words: scored.words,
         coverage: scored.coverage,
+        own: scored.own,
         is_memory: scored.turn.speaker() == Speaker::MEMORY,
     }
 }

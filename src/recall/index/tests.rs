@@ -530,3 +530,24 @@ fn a_day_is_found_among_many_by_its_date_alone() {
         20_501
     );
 }
+
+#[test]
+fn a_search_finds_what_holds_the_word_and_what_is_around_it_only_if_asked_to() {
+    let index = plain(&[
+        message(1, Role::User, 0, "the best ocarina ever"),
+        message(1, Role::Assistant, 10, "Indeed a rare thing"),
+        message(2, Role::User, 20, "other matters"),
+    ]);
+    assert_eq!(find(&index, "ocarina", &Filter::default()), [1]);
+    let around = Filter {
+        by_neighbours: true,
+        ..Filter::default()
+    };
+    let hits = found(&index, "ocarina", &around);
+    assert_eq!(
+        hits.iter()
+            .map(|hit| (hit.seq, hit.own))
+            .collect::<Vec<_>>(),
+        [(1, true), (2, false)]
+    );
+}

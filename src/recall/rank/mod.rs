@@ -74,6 +74,8 @@ pub struct Scored {
     pub words: f64,
     /// The part of the question's weight that it, or its neighbours, share.
     pub coverage: f64,
+    /// It holds a word of the question itself, or is by the person or of the day named there.
+    pub own: bool,
 }
 
 /// The best `k` messages that `allow` lets through, best first.
@@ -111,6 +113,7 @@ pub fn rank(
             score,
             words: scale.words.of(f64::from(candidate.words)),
             coverage: f64::from(candidate.coverage),
+            own: candidate.own,
         };
         if turn.has(Turn::PURGED) || !allow(contents, &scored) {
             continue;

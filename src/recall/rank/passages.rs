@@ -16,6 +16,8 @@ use crate::recall::turn::Turn;
 /// Up to here every message is scored; above, only those that share a word with the question.
 pub const ALL_SCORED_MAX: u64 = 20_000;
 const BLOCK: u32 = 1 << 15;
+/// The bit of a count that says that the passage itself holds the word.
+const OWN: u16 = 1 << 15;
 /// No message answers every word of a long line: the rarest of them are enough.
 const COVERED_TERMS: usize = 8;
 
@@ -27,6 +29,8 @@ pub(super) struct Candidate {
     /// BM25 of its best passage.
     pub(super) words: f32,
     pub(super) coverage: f32,
+    /// Holds a word of the question itself.
+    pub(super) own: bool,
 }
 
 /// Whether all that a posting of this run lends stays within one block.
@@ -72,11 +76,19 @@ struct Block {
 }
 
 impl Block {
-    fn add(&mut self, term: usize, passage: u32, amount: u32) {
+    /// Adds what a neighbour lends.
+    fn lend(&mut self, term: usize, passage: u32, amount: u32) {
         let at = (passage - self.start) as usize;
         let count = &mut self.counts[term * BLOCK as usize + at];
-        *count = count.saturating_add(amount as u16);
+        let sum = u32::from(*count & !OWN) + amount;
+        *count = sum.min(u32::from(!OWN)) as u16 | (*count & OWN);
         self.touched[at / 64] |= 1 << (at % 64);
+    }
+
+    /// Adds what the passage itself holds.
+    fn own(&mut self, term: usize, passage: u32, amount: u32) {
+        self.lend(term, passage, amount);
+        self.counts[term * BLOCK as usize + (passage - self.start) as usize] |= OWN;
     }
 
     /// Has passages scored whatever they say; false if the range is empty.
@@ -140,16 +152,16 @@ pub(super) fn candidates(
             narrower_at[term] += here;
             any |= here > 0;
             for posting in &more[..here] {
-                block.add(term, posting.passage, narrower * u32::from(posting.count));
+                block.own(term, posting.passage, narrower * u32::from(posting.count));
             }
             while let Some(&posting) = list.postings.get(at[term]).filter(|p| p.passage < end) {
                 at[term] += 1;
                 any = true;
-                block.add(term, posting.passage, WHOLE * u32::from(posting.count));
+                block.own(term, posting.passage, WHOLE * u32::from(posting.count));
                 let run = reader.run_of(posting.passage);
                 lend(&mut reader, posting, run, |target, amount| {
                     if target / BLOCK == number {
-                        block.add(term, target, amount);
+                        block.lend(term, target, amount);
                     }
                 })?;
             }
@@ -161,7 +173,7 @@ pub(super) fn candidates(
         while let Some(&(target, term, amount)) = far.get(far_at).filter(|f| f.0 < end) {
             far_at += 1;
             any = true;
-            block.add(usize::from(term), target, amount);
+            block.lend(usize::from(term), target, amount);
         }
         if any {
             if score_all {
@@ -203,20 +215,29 @@ fn score_block(
                         passage: span.first,
                         words: 0.0,
                         coverage: 0.0,
+                        own: false,
                     });
                     span
                 }
             };
             let turn = reader.turn(passage)?;
-            let (words, coverage) = scorer.score(block, passage, span.run, turn, scan.borrowed);
+            let score = scorer.score(block, passage, span.run, turn, scan.borrowed);
             let candidate = scan.out.last_mut().expect("pushed with its span");
-            if words as f32 > candidate.words {
-                candidate.words = words as f32;
-                candidate.coverage = coverage as f32;
+            candidate.own |= score.own;
+            if score.words as f32 > candidate.words {
+                candidate.words = score.words as f32;
+                candidate.coverage = score.coverage as f32;
             }
         }
     }
     Ok(())
+}
+
+/// BM25 of one passage, the part of the question that it covers, and whether by words of its own.
+struct PassageScore {
+    words: f64,
+    coverage: f64,
+    own: bool,
 }
 
 struct Scorer<'a> {
@@ -244,7 +265,6 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// BM25 of one passage, and the part of the question that it covers.
     fn score(
         &self,
         block: &mut Block,
@@ -252,25 +272,33 @@ impl<'a> Scorer<'a> {
         run: u32,
         turn: Turn,
         borrowed: u32,
-    ) -> (f64, f64) {
+    ) -> PassageScore {
         let words = f64::from(turn.words()) + f64::from(borrowed) / f64::from(WHOLE) + EXTRA_WORDS;
         let w = self.weights;
         let norm = w.k1 * (1.0 - w.b + w.b * words / self.average);
-        let (mut sum, mut covered) = (0.0, 0.0);
+        let (mut sum, mut covered, mut own) = (0.0, 0.0, false);
         for (term, list) in self.lists.iter().enumerate() {
-            let mut tf = f64::from(block.take(term, passage)) / f64::from(WHOLE);
+            let count = block.take(term, passage);
+            let mut tf = f64::from(count & !OWN) / f64::from(WHOLE);
+            own |= count & OWN != 0;
             if list.speakers & (1 << turn.speaker().0) != 0 {
                 tf += 1.0;
+                own = true;
             }
             if list.runs.get(run as usize) == Some(&true) {
                 tf += 1.0;
+                own = true;
             }
             if tf > 0.0 {
                 sum += list.idf * tf * (w.k1 + 1.0) / (tf + norm);
                 covered += list.idf * tf.min(1.0);
             }
         }
-        (sum, (covered / self.idf_sum).min(1.0))
+        PassageScore {
+            words: sum,
+            coverage: (covered / self.idf_sum).min(1.0),
+            own,
+        }
     }
 }
 
