@@ -250,6 +250,12 @@ impl Index {
                 passages: self.overlay.contents().passages,
             });
         }
+        if named.len() == self.segments.len()
+            && self.seq == self.sealed_at.0
+            && due(&named, merging).is_none()
+        {
+            return Ok(true);
+        }
         while let Some(range) = due(&named, merging) {
             let merged = self.merge(&named[range.clone()])?;
             named.splice(range, [merged]);
@@ -282,22 +288,21 @@ impl Index {
         })
     }
 
-    /// Replaces the manifest, and takes over what it names now.
+    /// Replaces the manifest, and takes over what it names now. If that fails, all is as before.
     fn commit(&mut self, named: Vec<Named>, link: [u8; 32]) -> Result<(), RecallError> {
-        let mut segments = Vec::new();
-        let mut base = 0;
+        let mut opened = Vec::new();
         for one in &named {
-            let from = Opened {
-                shelf: &*self.shelf,
-                cache: &self.cache,
-            };
-            let known = self.segments.iter().position(|(_, s)| s.file == one.file);
-            let segment = match known {
-                Some(at) => self.segments.swap_remove(at).1,
-                None => SealedSegment::open(from, one.file.clone())?.0,
-            };
-            segments.push((base, segment));
-            base += one.passages;
+            if !self
+                .segments
+                .iter()
+                .any(|(_, known)| known.file == one.file)
+            {
+                let from = Opened {
+                    shelf: &*self.shelf,
+                    cache: &self.cache,
+                };
+                opened.push((0, SealedSegment::open(from, one.file.clone())?.0));
+            }
         }
         let manifest = Manifest {
             seq: self.seq,
@@ -306,13 +311,21 @@ impl Index {
             names: self.names.clone(),
             state: self.state.clone(),
         };
-        let written = self
-            .shelf
-            .replace_manifest(self.generation, &manifest.to_bytes());
-        for (_, gone) in std::mem::replace(&mut self.segments, segments) {
+        let bytes = manifest.to_bytes();
+        self.generation = Some(self.shelf.replace_manifest(self.generation, &bytes)?);
+        opened.append(&mut self.segments);
+        let mut base = 0;
+        for one in &manifest.segments {
+            let known = opened
+                .iter()
+                .position(|(_, segment)| segment.file == one.file);
+            let (_, segment) = opened.swap_remove(known.expect("opened above or before"));
+            self.segments.push((base, segment));
+            base += one.passages;
+        }
+        for (_, gone) in opened {
             self.cache.forget(&gone.file.name);
         }
-        self.generation = Some(written?);
         self.overlay = VolatileSegment::default();
         self.overlay_base = base;
         self.sealed_at = (self.seq, link);
