@@ -8,6 +8,7 @@ pub mod config;
 pub mod memory;
 pub mod model;
 pub mod provider;
+pub mod recall;
 pub mod seal;
 pub mod store;
 pub mod vault;

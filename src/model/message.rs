@@ -85,6 +85,9 @@ pub struct Message {
     pub conversation: Id,
     pub role: Role,
     pub at: Timestamp,
+    /// Who of several persons speaks, where a history was imported that has more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
     pub content: Vec<Block>,
     /// `provider/model` of a reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +109,7 @@ impl Message {
             conversation,
             role,
             at,
+            name: None,
             content: vec![Block::Text { text }],
             model: None,
             usage: None,

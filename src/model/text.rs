@@ -82,6 +82,16 @@ impl Id {
         Id(uuid::Builder::from_custom_bytes(digest).into_uuid())
     }
 
+    /// Its 16 bytes.
+    pub fn bytes(&self) -> [u8; 16] {
+        *self.0.as_bytes()
+    }
+
+    /// The id of 16 bytes that [`Id::bytes`] gave.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Id(Uuid::from_bytes(bytes))
+    }
+
     pub const NIL: Id = Id(Uuid::nil());
 
     /// Whether the id's text begins with `prefix` (hyphens may be left out of it).

@@ -1,0 +1,110 @@
+//! The sum of standard scores that a message is ranked by.
+
+use super::Weights;
+use super::passages::Candidate;
+use super::question::Question;
+use crate::recall::contents::Contents;
+use crate::recall::turn::{Speaker, Turn, words_of};
+
+/// A mean and a deviation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spread {
+    mean: f64,
+    deviation: f64,
+}
+
+impl Spread {
+    fn new(count: f64, sum: f64, squares: f64) -> Spread {
+        let mean = sum / count.max(1.0);
+        let variance = (squares / count.max(1.0) - mean * mean).max(0.0);
+        Spread {
+            mean,
+            deviation: variance.sqrt(),
+        }
+    }
+
+    /// How many deviations above the mean; 0 where all are alike.
+    pub(super) fn of(self, value: f64) -> f64 {
+        if self.deviation > 1e-9 {
+            (value - self.mean) / self.deviation
+        } else {
+            0.0
+        }
+    }
+}
+
+pub(super) struct Scale {
+    pub(super) words: Spread,
+    conversations: Spread,
+    lengths: Vec<Spread>,
+}
+
+impl Scale {
+    pub(super) fn of(
+        contents: &Contents,
+        candidates: &[Candidate],
+        conversations: &[f64],
+    ) -> Scale {
+        let messages = contents.sums.messages as f64;
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for candidate in candidates {
+            let score = f64::from(candidate.words);
+            sum += score;
+            squares += score * score;
+        }
+        let words = Spread::new(messages, sum, squares);
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for (conversation, score) in contents.conversations.iter().zip(conversations) {
+            let messages = f64::from(conversation.messages);
+            sum += score * messages;
+            squares += score * score * messages;
+        }
+        let lengths = contents
+            .sums
+            .speakers
+            .iter()
+            .map(|s| Spread::new(s.messages as f64, s.length as f64, s.length_squared as f64))
+            .collect();
+        Scale {
+            words,
+            conversations: Spread::new(messages, sum, squares),
+            lengths,
+        }
+    }
+
+    /// The score of a message whose first passage is `turn` of `run`.
+    pub(super) fn score(
+        &self,
+        contents: &Contents,
+        candidate: &Candidate,
+        (run, turn): (u32, Turn),
+        conversations: &[f64],
+        question: &Question,
+        w: &Weights,
+    ) -> f64 {
+        let speaker = turn.speaker();
+        let conversation = contents.runs[run as usize].conversation;
+        let mut score = self.words.of(f64::from(candidate.words))
+            + w.conversation * self.conversations.of(conversations[conversation as usize])
+            + w.length * self.lengths[usize::from(speaker.0)].of(f64::from(turn.length()));
+        if turn.has(Turn::FIRST_PERSON) {
+            score += w.first_person;
+        }
+        if turn.has(Turn::ASKS) {
+            score -= w.question * (1.0 - words_of(turn.length()) / w.fade_words).max(0.0);
+        }
+        let by_whom = match question.person() {
+            Some(person) => (speaker == person).then_some(w.person),
+            None if question.asks_assistant => (speaker == Speaker::ASSISTANT).then_some(w.user),
+            None => (speaker != Speaker::ASSISTANT).then_some(w.user),
+        };
+        score += by_whom.unwrap_or(0.0);
+        if question.asks_time && turn.has(Turn::TIME) {
+            score += w.time;
+        }
+        if question.asks_number && turn.has(Turn::NUMBER) {
+            score += w.number;
+        }
+        score
+    }
+}

@@ -1,0 +1,313 @@
+//! Answers a person's search, and a line of a conversation, from the index.
+
+use std::collections::HashSet;
+
+use crate::model::{Id, Role, Text, Timestamp};
+
+use super::RecallError;
+use super::analyse::{Phrase, question};
+use super::contents::Contents;
+use super::index::Index;
+use super::rank::{Question, Scored, Weights, rank};
+use super::source::Source;
+use super::turn::{Speaker, Turn, day_and_second};
+
+/// Which records are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    #[default]
+    All,
+    Messages,
+    Memory,
+}
+
+/// What a hit must be.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub kind: Kind,
+    pub role: Option<Role>,
+    pub conversation: Option<Id>,
+    /// The first moment that counts.
+    pub since: Option<Timestamp>,
+    /// The first moment that counts no more.
+    pub until: Option<Timestamp>,
+    /// Also messages without a word of the query, for the words of the messages around them.
+    pub by_neighbours: bool,
+}
+
+/// A record that answers, with how well.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    pub seq: u64,
+    pub score: f64,
+    /// The standard score of its words alone, over all messages.
+    pub words: f64,
+    /// The part of the question's weight that its words, or those around it, have: 0 to 1.
+    pub coverage: f64,
+    /// It holds a word of the question itself, or is by the person or of the day named there.
+    pub own: bool,
+    pub is_memory: bool,
+}
+
+/// A search as a person types it: words, "phrases" and -exclusions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// The words to rank by, those of phrases among them.
+    pub words: String,
+    pub phrases: Vec<Phrase>,
+    phrase_texts: Vec<String>,
+    pub excluded: Vec<String>,
+}
+
+/// Longer ones are cut.
+const QUERY_BYTES_MAX: usize = 64 * 1024;
+/// So many texts are opened at most to look for phrases.
+const OPENED_MAX: usize = 4096;
+
+/// Weaker hits do not bear on a line; see `docs/search-index.md` for how these were chosen.
+pub const FLOOR_WORDS: f64 = 2.0;
+pub const FLOOR_COVERAGE: f64 = 0.35;
+
+impl Query {
+    /// Words only: what looks like a phrase or an exclusion is none.
+    pub fn plain(text: &str) -> Query {
+        let end = text.floor_char_boundary(QUERY_BYTES_MAX);
+        Query {
+            words: text[..end].to_owned(),
+            ..Query::default()
+        }
+    }
+
+    /// What a person types.
+    pub fn parse(text: &str) -> Query {
+        let mut text = text;
+        if text.len() > QUERY_BYTES_MAX {
+            text = &text[..text.floor_char_boundary(QUERY_BYTES_MAX)];
+        }
+        let mut out = Query::default();
+        let mut rest = text;
+        let mut at_start = true;
+        while let Some(c) = rest.chars().next() {
+            let after = &rest[c.len_utf8()..];
+            let closing = match c {
+                '"' => Some('"'),
+                '“' | '„' => Some('”'),
+                '«' => Some('»'),
+                _ => None,
+            };
+            let end = closing.and_then(|closing| {
+                after.find(|c| c == closing || (closing == '”' && matches!(c, '“' | '"')))
+            });
+            if let Some(end) = end {
+                out.phrase(&after[..end]);
+                rest = &after[end..];
+                rest = &rest[rest.chars().next().map_or(0, char::len_utf8)..];
+                at_start = true;
+                continue;
+            }
+            if c == '-' && at_start && after.starts_with(char::is_alphanumeric) {
+                let end = after.find(char::is_whitespace).unwrap_or(after.len());
+                out.excluded.push(after[..end].to_owned());
+                rest = &after[end..];
+                continue;
+            }
+            out.words.push(c);
+            at_start = c.is_whitespace() || c == '(';
+            rest = after;
+        }
+        out
+    }
+
+    fn phrase(&mut self, text: &str) {
+        if let Some(phrase) = Phrase::of(text) {
+            self.phrases.push(phrase);
+            self.phrase_texts.push(text.to_owned());
+            self.words.push(' ');
+            self.words.push_str(text);
+            self.words.push(' ');
+        }
+    }
+}
+
+/// The passages of messages that hold a set of words, or all but those.
+struct Marked(HashSet<u64>);
+
+impl Index {
+    /// The best `k` records for a query, best first. `open` gives the text of a record, and is
+    /// asked only where a phrase has to be checked; `None` leaves the record out.
+    pub fn search<E: From<RecallError>>(
+        &self,
+        query: &Query,
+        filter: &Filter,
+        k: usize,
+        open: &mut dyn FnMut(u64) -> Result<Option<Text>, E>,
+    ) -> Result<Vec<Hit>, E> {
+        let question = Question::of(&query.words, self);
+        let excluded = self.excluded(query)?;
+        let required = self.required(query)?;
+        let limits = Limits::of(self, filter);
+        let mut allow = |contents: &Contents, scored: &Scored| {
+            scored.coverage > 0.0
+                && (scored.own || filter.by_neighbours)
+                && limits.allow(self, contents, scored)
+                && !excluded.0.contains(&scored.seq)
+                && required.iter().all(|seqs| seqs.0.contains(&scored.seq))
+        };
+        let weights = Weights::default();
+        if query.phrases.is_empty() {
+            let found = rank(self, &question, &weights, k, &mut allow)?;
+            return Ok(found.iter().map(hit).collect());
+        }
+        let found = rank(self, &question, &weights, OPENED_MAX.max(k), &mut allow)?;
+        let mut hits = Vec::new();
+        for scored in found {
+            if hits.len() == k {
+                break;
+            }
+            let Some(text) = open(scored.seq)? else {
+                continue;
+            };
+            if query
+                .phrases
+                .iter()
+                .all(|phrase| !phrase.find(&text).is_empty())
+            {
+                hits.push(hit(&scored));
+            }
+        }
+        Ok(hits)
+    }
+
+    /// What bears on a line of a conversation: the best messages, none below the floor, none that
+    /// `skip` says is at hand already.
+    pub fn recall(
+        &self,
+        line: &str,
+        k: usize,
+        skip: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Vec<Hit>, RecallError> {
+        let line = &line[..line.floor_char_boundary(QUERY_BYTES_MAX)];
+        let question = Question::of(line, self);
+        let filter = Filter {
+            kind: Kind::Messages,
+            ..Filter::default()
+        };
+        let limits = Limits::of(self, &filter);
+        let mut allow = |contents: &Contents, scored: &Scored| {
+            scored.words >= FLOOR_WORDS
+                && scored.coverage >= FLOOR_COVERAGE
+                && limits.allow(self, contents, scored)
+                && !skip(scored.seq)
+        };
+        let found = rank(self, &question, &Weights::default(), k, &mut allow)?;
+        Ok(found.iter().map(hit).collect())
+    }
+
+    /// The messages that hold a word which is excluded.
+    fn excluded(&self, query: &Query) -> Result<Marked, RecallError> {
+        let mut out = HashSet::new();
+        for word in &query.excluded {
+            out.extend(self.seqs_with(word)?.into_iter().flat_map(|seqs| seqs.0));
+        }
+        Ok(Marked(out))
+    }
+
+    /// For every content word of a phrase, the messages that hold it.
+    fn required(&self, query: &Query) -> Result<Vec<Marked>, RecallError> {
+        let mut out = Vec::new();
+        for text in &query.phrase_texts {
+            out.extend(self.seqs_with(text)?);
+        }
+        Ok(out)
+    }
+
+    fn seqs_with(&self, text: &str) -> Result<Vec<Marked>, RecallError> {
+        let contents = self.contents();
+        let mut out = Vec::new();
+        let mut postings = Vec::new();
+        let mut turn = Vec::new();
+        for word in question(text, contents.sums.all_languages()) {
+            if word.terms.is_empty() {
+                continue;
+            }
+            postings.clear();
+            for term in &word.terms {
+                self.postings(term, &mut postings)?;
+            }
+            let mut seqs = HashSet::with_capacity(postings.len());
+            for posting in &postings {
+                self.columns(posting.passage..posting.passage + 1, &mut turn)?;
+                let turn = turn.first().ok_or(RecallError::Damaged)?;
+                seqs.insert(contents.seq(contents.run_of(posting.passage), *turn));
+            }
+            out.push(Marked(seqs));
+        }
+        Ok(out)
+    }
+}
+
+fn hit(scored: &Scored) -> Hit {
+    Hit {
+        seq: scored.seq,
+        score: scored.score,
+        words: scored.words,
+        coverage: scored.coverage,
+        own: scored.own,
+        is_memory: scored.turn.speaker() == Speaker::MEMORY,
+    }
+}
+
+/// A filter in the terms of the index.
+struct Limits {
+    kind: Kind,
+    role: Option<Role>,
+    /// A conversation that is wanted and unknown lets nothing through.
+    conversation: Option<Option<u32>>,
+    since: Option<(i32, u32)>,
+    until: Option<(i32, u32)>,
+}
+
+impl Limits {
+    fn of(index: &Index, filter: &Filter) -> Limits {
+        let known = |id: Id| index.contents().conversation(&id.bytes());
+        Limits {
+            kind: filter.kind,
+            role: filter.role,
+            conversation: filter.conversation.map(known),
+            since: filter.since.map(day_and_second),
+            until: filter.until.map(day_and_second),
+        }
+    }
+
+    fn allow(&self, index: &Index, contents: &Contents, scored: &Scored) -> bool {
+        let run = &contents.runs[scored.run as usize];
+        let at = (run.day, scored.turn.second());
+        self.kind_and_role(index, scored)
+            && self
+                .conversation
+                .is_none_or(|wanted| wanted == Some(run.conversation))
+            && self.since.is_none_or(|since| at >= since)
+            && self.until.is_none_or(|until| at < until)
+            && !index
+                .state()
+                .is_deleted(&contents.conversations[run.conversation as usize].id)
+    }
+
+    fn kind_and_role(&self, index: &Index, scored: &Scored) -> bool {
+        let speaker = scored.turn.speaker();
+        if scored.turn.has(Turn::PURGED) {
+            return false;
+        }
+        if speaker == Speaker::MEMORY {
+            return self.kind != Kind::Messages
+                && self.role.is_none()
+                && index.state().is_active(scored.seq);
+        }
+        let said_by = match speaker {
+            Speaker::ASSISTANT => Role::Assistant,
+            Speaker::OTHER => Role::System,
+            _ => Role::User,
+        };
+        self.kind != Kind::Memory && self.role.is_none_or(|role| role == said_by)
+    }
+}

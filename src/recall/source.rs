@@ -1,0 +1,33 @@
+//! What ranking reads: plain arrays and the sealed index look the same through it.
+
+use std::ops::Range;
+
+use super::RecallError;
+use super::contents::Contents;
+use super::turn::Turn;
+
+/// A term in one passage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting {
+    pub passage: u32,
+    /// How often it stands there, at most 60.
+    pub count: u8,
+    /// How often among the first 20 words.
+    pub first: u8,
+    /// How often among the last 20 words.
+    pub last: u8,
+}
+
+/// The two things that ranking asks of an index, and the directory that is always at hand.
+pub trait Source {
+    /// Appends the postings of a term, in order of passages.
+    fn postings(&self, term: &str, out: &mut Vec<Posting>) -> Result<(), RecallError>;
+
+    /// Replaces `out` by the turns of a range of passages.
+    fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError>;
+
+    fn contents(&self) -> &Contents;
+
+    /// Names of speakers, from [`super::turn::Speaker::NAMED`] on.
+    fn names(&self) -> &[String];
+}
