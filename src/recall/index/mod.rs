@@ -155,7 +155,7 @@ impl Index {
         &self.state
     }
 
-    /// The languages that any message is in, as [`crate::recall::snippet`] wants them.
+    /// The languages that any message is in, as [`crate::recall::snippet()`] wants them.
     pub fn languages(&self) -> u32 {
         self.contents.sums.all_languages()
     }
