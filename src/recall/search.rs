@@ -14,7 +14,7 @@ use super::turn::{Speaker, Turn, day_and_second};
 
 /// Which records are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
+pub enum Scope {
     #[default]
     All,
     Messages,
@@ -24,7 +24,7 @@ pub enum Kind {
 /// What a hit must be.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    pub kind: Kind,
+    pub scope: Scope,
     pub role: Option<Role>,
     pub conversation: Option<Id>,
     /// The first moment that counts.
@@ -189,7 +189,7 @@ impl Index {
         let line = &line[..line.floor_char_boundary(QUERY_BYTES_MAX)];
         let question = Question::of(line, self);
         let filter = Filter {
-            kind: Kind::Messages,
+            scope: Scope::Messages,
             ..Filter::default()
         };
         let limits = Limits::of(self, &filter);
@@ -259,7 +259,7 @@ fn hit(scored: &Scored) -> Hit {
 
 /// A filter in the terms of the index.
 struct Limits {
-    kind: Kind,
+    scope: Scope,
     role: Option<Role>,
     /// A conversation that is wanted and unknown lets nothing through.
     conversation: Option<Option<u32>>,
@@ -271,7 +271,7 @@ impl Limits {
     fn of(index: &Index, filter: &Filter) -> Limits {
         let known = |id: Id| index.contents().conversation(&id.bytes());
         Limits {
-            kind: filter.kind,
+            scope: filter.scope,
             role: filter.role,
             conversation: filter.conversation.map(known),
             since: filter.since.map(day_and_second),
@@ -282,7 +282,7 @@ impl Limits {
     fn allow(&self, index: &Index, contents: &Contents, scored: &Scored) -> bool {
         let run = &contents.runs[scored.run as usize];
         let at = (run.day, scored.turn.second());
-        self.kind_and_role(index, scored)
+        self.scope_and_role(index, scored)
             && self
                 .conversation
                 .is_none_or(|wanted| wanted == Some(run.conversation))
@@ -293,13 +293,13 @@ impl Limits {
                 .is_deleted(&contents.conversations[run.conversation as usize].id)
     }
 
-    fn kind_and_role(&self, index: &Index, scored: &Scored) -> bool {
+    fn scope_and_role(&self, index: &Index, scored: &Scored) -> bool {
         let speaker = scored.turn.speaker();
         if scored.turn.has(Turn::PURGED) {
             return false;
         }
         if speaker == Speaker::MEMORY {
-            return self.kind != Kind::Messages
+            return self.scope != Scope::Messages
                 && self.role.is_none()
                 && index.state().is_active(scored.seq);
         }
@@ -308,6 +308,6 @@ impl Limits {
             Speaker::OTHER => Role::System,
             _ => Role::User,
         };
-        self.kind != Kind::Memory && self.role.is_none_or(|role| role == said_by)
+        self.scope != Scope::Memory && self.role.is_none_or(|role| role == said_by)
     }
 }

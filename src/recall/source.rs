@@ -18,10 +18,14 @@ pub struct Posting {
     pub last: u8,
 }
 
-/// The two things that ranking asks of an index, and the directory that is always at hand.
+/// What ranking asks of an index: the postings of a term, the columns of a range, and the directory,
+/// which is always at hand.
 pub trait Source {
     /// Appends the postings of a term, in order of passages.
     fn postings(&self, term: &str, out: &mut Vec<Posting>) -> Result<(), RecallError>;
+
+    /// How many postings a term has.
+    fn frequency(&self, term: &str) -> Result<u32, RecallError>;
 
     /// Replaces `out` by the turns of a range of passages.
     fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError>;

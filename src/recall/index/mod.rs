@@ -155,6 +155,11 @@ impl Index {
         &self.state
     }
 
+    /// The languages that any message is in, as [`crate::recall::snippet()`] wants them.
+    pub fn languages(&self) -> u32 {
+        self.contents.sums.all_languages()
+    }
+
     /// Whether no other process has replaced the manifest since.
     pub fn is_current(&self) -> Result<bool, RecallError> {
         Ok(self.shelf.manifest()?.map(|sealed| sealed.generation) == self.generation)
@@ -419,6 +424,18 @@ impl Source for Index {
             .iter_mut()
             .for_each(|posting| posting.passage += self.overlay_base);
         Ok(())
+    }
+
+    fn frequency(&self, term: &str) -> Result<u32, RecallError> {
+        let from = Opened {
+            shelf: &*self.shelf,
+            cache: &self.cache,
+        };
+        let mut count = self.overlay.frequency(term)?;
+        for (_, segment) in &self.segments {
+            count = count.saturating_add(segment.find(from, term)?.map_or(0, |place| place.count));
+        }
+        Ok(count)
     }
 
     fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError> {

@@ -2,7 +2,7 @@
 
 use super::Weights;
 use super::passages::ALL_SCORED_MAX;
-use super::question::{DateWord, Question, TERMS_MAX};
+use super::question::{DateWord, Question, TERMS_MAX, Term};
 use crate::recall::RecallError;
 use crate::recall::contents::Contents;
 use crate::recall::source::{Posting, Source};
@@ -23,63 +23,78 @@ fn inverse_frequency(all: f64, with: f64) -> f64 {
     (1.0 + (all - with + 0.5) / (with + 0.5)).ln()
 }
 
-/// Fetches the postings of every term; the rarest terms if there are too many.
+/// Fetches the postings of every term; of the rarest terms, if there are too many.
 pub(super) fn list(
     source: &dyn Source,
     question: &Question,
     weights: &Weights,
 ) -> Result<Vec<Listed>, RecallError> {
+    rarest(source, &question.terms)?
+        .into_iter()
+        .map(|term| fetch(source, term, weights))
+        .collect()
+}
+
+/// The rarest of too many terms, in their order; those that nobody ever said come last.
+fn rarest<'a>(source: &dyn Source, terms: &'a [Term]) -> Result<Vec<&'a Term>, RecallError> {
+    let mut counted = Vec::new();
+    for (n, term) in terms.iter().enumerate() {
+        let mut count = 0u64;
+        if terms.len() > TERMS_MAX {
+            for alternative in &term.terms {
+                count += u64::from(source.frequency(alternative)?);
+            }
+        }
+        counted.push((count == 0, count, n));
+    }
+    if terms.len() > TERMS_MAX {
+        counted.sort_unstable();
+        counted.truncate(TERMS_MAX);
+        counted.sort_unstable_by_key(|(_, _, n)| *n);
+    }
+    Ok(counted.into_iter().map(|(_, _, n)| &terms[n]).collect())
+}
+
+fn fetch(source: &dyn Source, term: &Term, weights: &Weights) -> Result<Listed, RecallError> {
     let contents = source.contents();
-    let mut out = Vec::new();
-    for term in &question.terms {
-        let mut postings = Vec::new();
-        for alternative in &term.terms {
-            source.postings(alternative, &mut postings)?;
-        }
-        if term.terms.len() > 1 {
-            merge_alternatives(&mut postings);
-        }
-        let mut narrower = Vec::new();
-        if weights.narrower > 0.0 {
-            for other in &term.narrower {
-                source.postings(other, &mut narrower)?;
-            }
-            merge_alternatives(&mut narrower);
-        }
-        let mut with = postings.len() as f64;
-        if with == 0.0 && weights.narrower > 0.0 {
-            with = narrower.len() as f64;
-        }
-        let runs = term
-            .date
-            .map(|date| runs_of(contents, date))
-            .unwrap_or_default();
-        with += passages_in(contents, &runs) as f64;
-        for speaker in 0..Speaker::COUNT {
-            if term.speakers & (1 << speaker) != 0 {
-                with += contents.sums.speakers[speaker].passages as f64;
-            }
-        }
-        // A word that nobody ever said stays: it is a part of the question that nothing covers.
-        let all = f64::from(contents.passages);
-        out.push(Listed {
-            idf: inverse_frequency(all, with.clamp(1.0, all)),
-            runs,
-            speakers: term.speakers,
-            postings,
-            narrower,
-        });
+    let mut postings = Vec::new();
+    for alternative in &term.terms {
+        source.postings(alternative, &mut postings)?;
     }
-    if out.len() > TERMS_MAX {
-        let is_unseen = |list: &Listed| list.postings.is_empty() && list.narrower.is_empty();
-        out.sort_by(|a, b| {
-            is_unseen(a)
-                .cmp(&is_unseen(b))
-                .then(b.idf.total_cmp(&a.idf))
-        });
-        out.truncate(TERMS_MAX);
+    if term.terms.len() > 1 {
+        merge_alternatives(&mut postings);
     }
-    Ok(out)
+    let mut narrower = Vec::new();
+    if weights.narrower > 0.0 {
+        for other in &term.narrower {
+            source.postings(other, &mut narrower)?;
+        }
+        merge_alternatives(&mut narrower);
+    }
+    let mut with = postings.len() as f64;
+    if with == 0.0 {
+        with = narrower.len() as f64;
+    }
+    let runs = term
+        .date
+        .map(|date| runs_of(contents, date))
+        .unwrap_or_default();
+    with += passages_in(contents, &runs) as f64;
+    for speaker in 0..Speaker::COUNT {
+        if term.speakers & (1 << speaker) != 0 {
+            with += contents.sums.speakers[speaker].passages as f64;
+        }
+    }
+    // A word that nobody ever said stays: it is a part of the question that nothing covers.
+    let all = f64::from(contents.passages);
+    let idf = inverse_frequency(all, with.clamp(1.0, all));
+    Ok(Listed {
+        idf,
+        runs,
+        speakers: term.speakers,
+        postings,
+        narrower,
+    })
 }
 
 /// Which runs are of a day that answers to a word of a date.

@@ -47,6 +47,8 @@ pub struct Question {
 
 /// Terms beyond these are left out, the most frequent first.
 pub const TERMS_MAX: usize = 24;
+/// Words of a long line beyond these are not even looked up.
+const LOOKED_UP_MAX: usize = 256;
 
 const MONTHS: [&str; 12] = [
     "january jan januar janvier enero gennaio janeiro januari января",
@@ -106,10 +108,12 @@ impl Question {
                 date,
                 speakers,
             };
-            if !out
-                .terms
-                .iter()
-                .any(|t| t.terms == new.terms && t.date == new.date)
+            let room = out.terms.len() < LOOKED_UP_MAX;
+            if room
+                && !out
+                    .terms
+                    .iter()
+                    .any(|t| t.terms == new.terms && t.date == new.date)
             {
                 out.terms.push(new);
             }

@@ -160,19 +160,13 @@ impl SealedSegment {
         Ok(())
     }
 
-    /// Appends the postings of a term, with `base` added to every passage.
-    pub fn postings(
-        &self,
-        from: Opened<'_>,
-        term: &str,
-        base: u32,
-        out: &mut Vec<Posting>,
-    ) -> Result<(), RecallError> {
+    /// Where the postings of a term are.
+    pub fn find(&self, from: Opened<'_>, term: &str) -> Result<Option<TermPlace>, RecallError> {
         let after = self
             .blocks
             .partition_point(|b| self.first_term(b) <= term.as_bytes());
         let Some(n) = after.checked_sub(1) else {
-            return Ok(());
+            return Ok(None);
         };
         let mut found = None;
         self.block(from, n, |at, place| {
@@ -181,7 +175,18 @@ impl SealedSegment {
             }
             at < term.as_bytes()
         })?;
-        match found {
+        Ok(found)
+    }
+
+    /// Appends the postings of a term, with `base` added to every passage.
+    pub fn postings(
+        &self,
+        from: Opened<'_>,
+        term: &str,
+        base: u32,
+        out: &mut Vec<Posting>,
+    ) -> Result<(), RecallError> {
+        match self.find(from, term)? {
             Some(place) => self.read_list(from, &place, base, out),
             None => Ok(()),
         }

@@ -154,6 +154,14 @@ impl Source for VolatileSegment {
         Ok(())
     }
 
+    fn frequency(&self, term: &str) -> Result<u32, RecallError> {
+        let known = self
+            .vocabulary
+            .find(term)
+            .and_then(|id| self.postings.get(id as usize));
+        Ok(known.map_or(0, |list| list.len() as u32))
+    }
+
     fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError> {
         out.clear();
         out.extend_from_slice(&self.turns[range.start as usize..range.end as usize]);

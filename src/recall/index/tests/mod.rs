@@ -10,7 +10,7 @@ use crate::model::{
     Source as Origin, SourceClass, Status, Text, Timestamp,
 };
 use crate::recall::rank::{Question, Weights, rank};
-use crate::recall::search::{Filter, Hit, Kind as Wanted, Query};
+use crate::recall::search::{Filter, Hit, Query, Scope};
 use crate::recall::shelf::{FileMark, SealedManifest, ShelfLock, VolatileShelf};
 use zeroize::Zeroizing;
 

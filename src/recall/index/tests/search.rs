@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_item_is_found_only_while_it_stands_and_by_its_present_words() {
     let only = Filter {
-        kind: Wanted::Memory,
+        scope: Scope::Memory,
         ..Filter::default()
     };
     let mut index = plain(&[
@@ -92,13 +92,13 @@ fn filters_let_through_only_what_they_say() {
         seqs
     };
     assert_eq!(with(&|_| {}), [1, 2, 3, 4]);
-    assert_eq!(with(&|f| f.kind = Wanted::Messages), [1, 2, 3]);
+    assert_eq!(with(&|f| f.scope = Scope::Messages), [1, 2, 3]);
     assert_eq!(with(&|f| f.role = Some(Role::Assistant)), [2]);
     assert_eq!(with(&|f| f.conversation = Some(id(1))), [1, 2]);
     assert_eq!(with(&|f| f.conversation = Some(id(9))), [0u64; 0]);
     assert_eq!(with(&|f| f.since = Some(at(100))), [2, 3]);
     assert_eq!(
-        with(&|f| (f.until, f.kind) = (Some(at(100)), Wanted::Messages)),
+        with(&|f| (f.until, f.scope) = (Some(at(100)), Scope::Messages)),
         [1]
     );
 }
@@ -194,4 +194,14 @@ fn a_search_finds_what_holds_the_word_and_what_is_around_it_only_if_asked_to() {
             .collect::<Vec<_>>(),
         [(1, true), (2, false)]
     );
+}
+
+#[test]
+fn words_that_nobody_ever_said_do_not_crowd_out_those_of_a_long_line() {
+    let mut records = history(300, 14);
+    records.push(message(50, Role::User, 0, "the quetzal of Guatemala"));
+    let index = plain(&records);
+    let mut line: Vec<String> = (0..200).map(|n| format!("unsaid{n}")).collect();
+    line.push("quetzal guatemala".into());
+    assert_eq!(find(&index, &line.join(" "), &Filter::default()), [301]);
 }
