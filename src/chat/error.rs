@@ -1,6 +1,7 @@
 //! What can go wrong in a turn.
 
 use crate::provider::ProviderError;
+use crate::recall::RecallError;
 use crate::vault::VaultError;
 
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,8 @@ pub enum ChatError {
     NothingToContinue,
     #[error("this conversation is private to this machine and does not go to {host}")]
     PrivateConversation { host: String },
+    #[error(transparent)]
+    Recall(#[from] RecallError),
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]

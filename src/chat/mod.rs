@@ -17,6 +17,7 @@ pub use buffer::{Buffer, Kept, Window};
 pub use compose::{Composed, Recalled};
 pub use conversations::{Conversation, Conversations, FoundConversation};
 pub use error::ChatError;
+pub use recall::Recall;
 pub use session::{News, Opening, Session, Settings};
 pub use transcript::transcript;
 pub use turn::{Answer, Told};

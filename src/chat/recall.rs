@@ -1,14 +1,224 @@
 //! What memory and history bring back for a line.
 
-use crate::model::Timestamp;
+use crate::memory::Audience;
+use crate::model::{Record, Role, Timestamp};
+use crate::provider::{Note, NoteKind, Provider, is_local_host};
+use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
+use crate::recall::{RecallError, ShelfError, sealed_shelf::SealedShelf};
+use crate::vault::{IndexFiles, Log, VaultError};
 
 use super::compose::Recalled;
 use super::error::ChatError;
 use super::session::Session;
 
+/// Moments that are brought back at the most,
+const NOTES_MAX: usize = 6;
+/// of so many characters each,
+const NOTE_CHARS_MAX: usize = 500;
+/// and so many candidates looked at for them.
+const CANDIDATES: usize = 24;
+
+/// The index and where it is in the log.
+pub struct Recall {
+    index: Index,
+}
+
+impl Recall {
+    /// Opens the sealed index, or starts it anew where it is missing, damaged or of another log.
+    pub fn open(files: [IndexFiles; 2], log: &mut dyn Log) -> Result<Self, ChatError> {
+        let [first, second] = files.map(|files| Box::new(SealedShelf::new(files)));
+        let index = match Index::open(first, CACHE_CHUNKS) {
+            Ok(index) if stands(&index, log)? => index,
+            Ok(_)
+            | Err(RecallError::Damaged)
+            | Err(RecallError::Shelf(ShelfError::Missing | ShelfError::Damaged)) => {
+                Index::rebuild(second, CACHE_CHUNKS)?
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let mut recall = Recall { index };
+        recall.catch_up(log)?;
+        Ok(recall)
+    }
+
+    /// Applies what was appended since, writing files only where memory would not hold it.
+    pub fn catch_up(&mut self, log: &mut dyn Log) -> Result<(), ChatError> {
+        loop {
+            let batch = log.read(self.index.seq())?;
+            let Some(last) = batch.last().map(|entry| entry.position()) else {
+                return Ok(());
+            };
+            for entry in &batch {
+                let record = entry.record().unwrap_or(Record::Unknown);
+                self.index.apply(entry.seq, &record);
+            }
+            if self.index.is_full() {
+                self.flush(last.link.0, Merging::All)?;
+            }
+        }
+    }
+
+    /// Seals what is in memory, if it is worth a file.
+    pub fn settle(&mut self, log: &mut dyn Log, merging: Merging) -> Result<(), ChatError> {
+        if !self.index.wants_flush() {
+            return Ok(());
+        }
+        let Some(at) = log.position(self.index.seq())? else {
+            return Ok(());
+        };
+        self.flush(at.link.0, merging)
+    }
+
+    /// Another process that flushed first is no fault: ours stays in memory.
+    fn flush(&mut self, link: [u8; 32], merging: Merging) -> Result<(), ChatError> {
+        match self.index.flush(link, merging) {
+            Ok(_) | Err(RecallError::Shelf(ShelfError::Conflict | ShelfError::Missing)) => Ok(()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+}
+
+/// Whether what is sealed in the index is of this log, and not ahead of it.
+fn stands(index: &Index, log: &mut dyn Log) -> Result<bool, VaultError> {
+    let (seq, link) = index.sealed_at();
+    Ok(seq == 0 || log.position(seq)?.is_some_and(|at| at.link.0 == link))
+}
+
 impl Session {
-    /// What bears on the line that was said last.
-    pub fn recall(&mut self, _now: Timestamp) -> Result<Recalled, ChatError> {
-        Ok(Recalled::default())
+    /// What bears on the line that was said last: items of memory that are not in the prompt
+    /// anyway, and moments of other times.
+    pub fn recall(
+        &mut self,
+        provider: &dyn Provider,
+        now: Timestamp,
+    ) -> Result<Recalled, ChatError> {
+        let audience = match provider.host() {
+            Some(host) if !is_local_host(host) => Audience::Remote,
+            _ => Audience::ThisMachine,
+        };
+        let Some(mut recall) = self.recall.take() else {
+            return Ok(Recalled::default());
+        };
+        let recalled = self.recall_with(&mut recall, audience, now);
+        self.recall = Some(recall);
+        recalled
+    }
+
+    fn recall_with(
+        &mut self,
+        recall: &mut Recall,
+        audience: Audience,
+        now: Timestamp,
+    ) -> Result<Recalled, ChatError> {
+        recall.catch_up(self.log.as_mut())?;
+        let window = self.buffer.fold.window(self.conversation()).cloned();
+        let kept = self.window_messages(window.as_ref())?;
+        let Some(line) = kept.iter().rev().find(|kept| kept.role == Role::User) else {
+            return Ok(Recalled::default());
+        };
+        let Some(text) = line.text.clone() else {
+            return Ok(Recalled::default());
+        };
+        let at_hand: Vec<u64> = kept.iter().map(|kept| kept.seq).collect();
+        let hits = recall
+            .index
+            .recall(&text, CANDIDATES, &mut |seq| at_hand.contains(&seq))?;
+        let mut notes = self.memory_notes(recall, &text, audience, now)?;
+        for hit in hits {
+            if notes.len() == NOTES_MAX {
+                break;
+            }
+            notes.extend(self.moment(hit.seq, audience)?);
+        }
+        Ok(Recalled { notes })
+    }
+
+    /// Items that answer the line. `offline` has no other way to them; a model has the standing
+    /// section already, so for it only those that found no room there count.
+    fn memory_notes(
+        &mut self,
+        recall: &Recall,
+        text: &str,
+        audience: Audience,
+        now: Timestamp,
+    ) -> Result<Vec<Note>, ChatError> {
+        use crate::recall::search::{Filter, Query, Scope};
+        let filter = Filter {
+            scope: Scope::Memory,
+            ..Filter::default()
+        };
+        let query = Query::plain(text);
+        let mut closed = |_| Ok::<_, ChatError>(None);
+        let hits = recall
+            .index
+            .search(&query, &filter, NOTES_MAX, &mut closed)?;
+        let mut notes = Vec::new();
+        for hit in hits {
+            let Some(item) = self.item_at(hit.seq)? else {
+                continue;
+            };
+            let Some(stored) = self.memory.fold.item(item) else {
+                continue;
+            };
+            let may = audience == Audience::ThisMachine || stored.may_leave();
+            if stored.is_live(now) && may {
+                notes.push(Note {
+                    kind: NoteKind::Memory,
+                    text: stored.item.text.clone(),
+                    at: stored.last_said(),
+                    speaker: "memory".to_owned(),
+                });
+            }
+        }
+        Ok(notes)
+    }
+
+    /// The item that a memory record is about.
+    fn item_at(&mut self, seq: u64) -> Result<Option<crate::model::Id>, ChatError> {
+        use crate::model::MemoryOp;
+        let batch = self.log.read(seq - 1)?;
+        let Some(entry) = batch.first().filter(|entry| entry.seq == seq) else {
+            return Ok(None);
+        };
+        Ok(match entry.record() {
+            Ok(Record::Memory(event)) => match event.op {
+                MemoryOp::Add { item }
+                | MemoryOp::Supersede { item, .. }
+                | MemoryOp::Merge { item, .. } => Some(item.id),
+                MemoryOp::Edit { id, .. } => Some(id),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// A message of another time, cut to a note's length.
+    fn moment(&mut self, seq: u64, audience: Audience) -> Result<Option<Note>, ChatError> {
+        let batch = self.log.read(seq - 1)?;
+        let Some(entry) = batch.first().filter(|entry| entry.seq == seq) else {
+            return Ok(None);
+        };
+        let Ok(Record::Message(message)) = entry.record() else {
+            return Ok(None);
+        };
+        let window = self.buffer.fold.window(message.conversation);
+        if audience == Audience::Remote && window.is_some_and(|window| window.local) {
+            return Ok(None);
+        }
+        let speaker = match message.role {
+            Role::User => "you",
+            _ => "assistant",
+        };
+        let text: String = message.plain().chars().take(NOTE_CHARS_MAX).collect();
+        Ok(Some(Note {
+            kind: NoteKind::History,
+            text: text.into(),
+            at: message.at,
+            speaker: speaker.to_owned(),
+        }))
     }
 }

@@ -7,11 +7,13 @@ use crate::model::{
     ConversationEvent, ConversationOp, Id, Item, MemoryEvent, MemoryOp, Message, Privacy, Record,
     Role, SessionEvent, SessionOp, Surface, Text, Timestamp,
 };
+use crate::recall::Merging;
 use crate::vault::{Log, VaultError, View};
 
 use super::buffer::{Buffer, Kept, Window};
 use super::conversations::{Conversations, FoundConversation};
 use super::error::ChatError;
+use super::recall::Recall;
 use super::transcript::transcript;
 
 /// What a person set for a sitting.
@@ -81,12 +83,15 @@ pub struct Session {
     pub(super) messages: u64,
     pub(super) memories: u64,
     news: News,
+    /// What finds earlier moments; none in incognito.
+    pub(super) recall: Option<Recall>,
 }
 
 impl Session {
     /// Loads the folds and finds the conversation; writes nothing.
     pub fn open(
         mut log: Box<dyn Log>,
+        recall: Option<Recall>,
         settings: Settings,
         opening: Opening,
     ) -> Result<Self, ChatError> {
@@ -107,6 +112,7 @@ impl Session {
             messages: 0,
             memories: 0,
             news: News::default(),
+            recall,
         };
         session.turn_to(opening)?;
         Ok(session)
@@ -322,14 +328,18 @@ impl Session {
 
     /// Writes what is due after an answer: checkpoints that are far behind. A failure is returned
     /// for a warning only; the records are safe.
-    pub fn settle(&mut self) -> Result<(), VaultError> {
+    pub fn settle(&mut self) -> Result<(), ChatError> {
         if self.buffer.is_behind() {
             self.buffer.save(self.log.as_mut())?;
         }
         if self.memory.is_behind() {
             self.memory.save(self.log.as_mut())?;
         }
-        self.log.settle()
+        if let Some(recall) = &mut self.recall {
+            recall.catch_up(self.log.as_mut())?;
+            recall.settle(self.log.as_mut(), Merging::Small)?;
+        }
+        Ok(self.log.settle()?)
     }
 
     /// Ends the sitting: its end in the log, and every checkpoint.
@@ -339,10 +349,14 @@ impl Session {
             let end = self.session_record(now, SessionOp::Ended { messages, memories });
             self.append(&[end])?;
             if self.settings.surface != Surface::Chat {
-                return Ok(self.settle()?);
+                return self.settle();
             }
             self.buffer.save(self.log.as_mut())?;
             self.memory.save(self.log.as_mut())?;
+            if let Some(recall) = &mut self.recall {
+                recall.catch_up(self.log.as_mut())?;
+                recall.settle(self.log.as_mut(), Merging::All)?;
+            }
             let mut conversations = self.conversations()?;
             if conversations.is_behind() {
                 conversations.save(self.log.as_mut())?;

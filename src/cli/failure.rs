@@ -47,8 +47,6 @@ pub(super) enum Failure {
     PassphraseCommand(#[source] io::Error),
     #[error("the passphrase command failed{}", code.map_or(String::new(), |c| format!(" with status {c}")))]
     PassphraseCommandFailed { code: Option<i32> },
-    #[error("the two passphrases differ")]
-    PassphrasesDiffer,
     #[error("no item's id begins with {0}")]
     NoSuchItem(String),
     #[error("{count} items have an id that begins with {prefix}")]

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::lines::attached;
 use super::output::{harmless, print};
 use super::shell::{Shell, now, sealed_key};
-use crate::chat::{Answer, Opening, Session, Settings, Told};
+use crate::chat::{Answer, Opening, Recall, Session, Settings, Told};
 use crate::memory::Budgets;
 use crate::model::{Surface, Text};
 use crate::provider::{Chosen, Notice, select};
@@ -67,7 +67,17 @@ pub(super) fn session(
     settings: Settings,
     opening: Opening,
 ) -> Result<Session, Failure> {
-    let session = Session::open(Box::new(vault), settings, opening)?;
+    let mut vault = vault;
+    let files = [vault.index_files(), vault.index_files()];
+    // Without an index the chat goes on; it only brings nothing back.
+    let recall = match Recall::open(files, &mut vault) {
+        Ok(recall) => Some(recall),
+        Err(error) => {
+            shell.note(&format!("warning: nothing can be recalled: {error}"));
+            None
+        }
+    };
+    let session = Session::open(Box::new(vault), recall, settings, opening)?;
     if session.buffer.was_rebuilt() || session.memory.was_rebuilt() {
         shell.note("note: a checkpoint was missing and was made again from the log");
     }
@@ -78,6 +88,7 @@ pub(super) fn session(
 pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
     Ok(Session::open(
         Box::new(ScratchLog::default()),
+        None,
         settings,
         Opening::New,
     )?)
@@ -122,7 +133,7 @@ pub(super) fn answer(
     chosen: &Chosen,
     display: &Display,
 ) -> Result<Answer, Failure> {
-    let recalled = session.recall(now())?;
+    let recalled = session.recall(chosen.provider.as_ref(), now())?;
     let composed = session.compose(chosen.provider.as_ref(), &chosen.model, &recalled, now())?;
     let mut lost: Option<Failure> = None;
     let mut tell = |told: Told| match told {

@@ -10,6 +10,7 @@ pub mod cache;
 pub mod contents;
 pub mod index;
 pub mod rank;
+pub mod sealed_shelf;
 pub mod search;
 pub mod segment;
 pub mod shelf;

@@ -69,7 +69,7 @@ impl Chatting {
             "why" => self.why(),
             "attach" => self.attach(command.rest)?,
             "lock" => {
-                self.live.lock();
+                self.lock();
                 clear_screen();
                 self.unlock_again()?;
             }
@@ -80,31 +80,26 @@ impl Chatting {
     }
 
     fn show_memory(&self) {
-        self.live.with(|session| {
-            let memory = &session.memory.fold;
-            let mut any = false;
-            for stored in memory.items(Filter::default()) {
-                any = true;
-                let waits = if stored.item.status == Status::Pending {
-                    "  [waits for you]"
-                } else {
-                    ""
-                };
-                let id = memory.short_id(stored.item.id);
-                complain(&format!("{id}  {}{waits}", one_line(&stored.item.text)));
-            }
-            if !any {
-                complain("Nothing is remembered yet.");
-            }
-        });
+        let Some(session) = &self.session else { return };
+        let memory = &session.memory.fold;
+        let mut any = false;
+        for stored in memory.items(Filter::default()) {
+            any = true;
+            let pending = stored.item.status == Status::Pending;
+            let waits = if pending { "  [waits for you]" } else { "" };
+            let id = memory.short_id(stored.item.id);
+            complain(&format!("{id}  {}{waits}", one_line(&stored.item.text)));
+        }
+        if !any {
+            complain("Nothing is remembered yet.");
+        }
     }
 
     fn remember(&mut self, text: &str) -> Result<(), Failure> {
         if text.is_empty() {
             return Err(Failure::EmptyText);
         }
-        let mut guard = self.live.hold();
-        let Some(session) = guard.as_mut() else {
+        let Some(session) = self.session.as_mut() else {
             return Ok(());
         };
         let accepted = session.remember(text, Kind::Fact, false, now())?;
@@ -114,8 +109,7 @@ impl Chatting {
     }
 
     fn forget(&mut self, prefix: &str) -> Result<(), Failure> {
-        let mut guard = self.live.hold();
-        let Some(session) = guard.as_mut() else {
+        let Some(session) = self.session.as_mut() else {
             return Ok(());
         };
         let id = match session.memory.fold.by_prefix(prefix) {
@@ -153,8 +147,7 @@ impl Chatting {
     }
 
     fn start_new(&mut self) -> Result<(), Failure> {
-        let mut guard = self.live.hold();
-        let Some(session) = guard.as_mut() else {
+        let Some(session) = self.session.as_mut() else {
             return Ok(());
         };
         session.turn_to(Opening::New)?;

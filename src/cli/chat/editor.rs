@@ -1,14 +1,18 @@
 //! The line that is being typed. Its history lives in memory, offered from the vault; no file.
+//!
+//! The editor has a thread of its own, so that the thread that owns the session can take in and
+//! tell what other processes do while a person types.
 
 use std::io;
+use std::sync::mpsc::{self, Sender};
 
 use rustyline::config::{BellStyle, Builder};
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{Editor as Rustyline, ExternalPrinter};
+use rustyline::{Config, Editor as Rustyline, ExternalPrinter};
 
 use super::super::failure::Failure;
-use super::super::shell::Shell;
+use super::Event;
 use crate::model::Text;
 
 /// What came of a prompt.
@@ -19,59 +23,99 @@ pub(super) enum Line {
     Failed(io::Error),
 }
 
+enum Order {
+    Prompt,
+    Remember(Vec<Text>),
+    Forget,
+}
+
 pub(super) struct Editor {
-    inner: Rustyline<(), MemHistory>,
+    orders: Sender<Order>,
+    print: Option<Box<dyn FnMut(String) + Send>>,
 }
 
 /// Lines of history that are offered.
 const HISTORY_MAX: usize = 1000;
 
+type Inner = Rustyline<(), MemHistory>;
+
+fn make() -> rustyline::Result<Inner> {
+    let config: Config = Builder::new()
+        .max_history_size(HISTORY_MAX)?
+        .history_ignore_dups(true)?
+        .history_ignore_space(true)
+        .auto_add_history(true)
+        .bracketed_paste(true)
+        .bell_style(BellStyle::None)
+        .build();
+    let history = MemHistory::with_config(&config);
+    Rustyline::with_history(config, history)
+}
+
 impl Editor {
-    pub(super) fn new(_shell: &Shell) -> Result<Self, Failure> {
-        let config = Builder::new()
-            .max_history_size(HISTORY_MAX)
-            .and_then(|builder| builder.history_ignore_dups(true))
-            .map_err(|error| Failure::Input(io::Error::other(error)))?
-            .history_ignore_space(true)
-            .auto_add_history(true)
-            .bracketed_paste(true)
-            .bell_style(BellStyle::None)
-            .build();
-        let history = MemHistory::with_config(&config);
-        let inner = Rustyline::with_history(config, history)
-            .map_err(|error| Failure::Input(io::Error::other(error)))?;
-        Ok(Editor { inner })
+    /// Starts the thread; what is typed is sent to `events`.
+    pub(super) fn start(events: Sender<Event>) -> Result<Self, Failure> {
+        let mut inner = make().map_err(|error| Failure::Input(io::Error::other(error)))?;
+        let print = inner.create_external_printer().ok().map(|mut printer| {
+            let print: Box<dyn FnMut(String) + Send> = Box::new(move |line| {
+                printer.print(line).ok();
+            });
+            print
+        });
+        let (orders, taken) = mpsc::channel();
+        std::thread::spawn(move || {
+            for order in taken {
+                match order {
+                    Order::Prompt => {
+                        if events.send(Event::Line(read(&mut inner))).is_err() {
+                            return;
+                        }
+                    }
+                    Order::Remember(lines) => remember(&mut inner, &lines),
+                    Order::Forget => {
+                        inner.clear_history().ok();
+                    }
+                }
+            }
+        });
+        Ok(Editor { orders, print })
+    }
+
+    /// Shows the prompt; the line comes as an event.
+    pub(super) fn prompt(&self) {
+        self.orders.send(Order::Prompt).ok();
     }
 
     /// Offers what was typed before.
-    pub(super) fn remember(&mut self, lines: Vec<Text>) {
-        for line in lines {
-            if !line.contains('\n') {
-                self.inner.add_history_entry(line.as_str()).ok();
-            }
-        }
+    pub(super) fn remember(&self, lines: Vec<Text>) {
+        self.orders.send(Order::Remember(lines)).ok();
     }
 
     /// Forgets what was typed.
-    pub(super) fn forget(&mut self) {
-        self.inner.clear_history().ok();
+    pub(super) fn forget(&self) {
+        self.orders.send(Order::Forget).ok();
     }
 
-    /// Prints above the prompt while it is shown.
-    pub(super) fn printer(&mut self) -> Option<Box<dyn FnMut(String) + Send>> {
-        let mut printer = self.inner.create_external_printer().ok()?;
-        Some(Box::new(move |line| {
-            printer.print(line).ok();
-        }))
-    }
-
-    pub(super) fn read(&mut self) -> Line {
-        match self.inner.readline("› ") {
-            Ok(line) => Line::Typed(line),
-            Err(ReadlineError::Interrupted) => Line::Interrupted,
-            Err(ReadlineError::Eof) => Line::End,
-            Err(ReadlineError::Io(error)) => Line::Failed(error),
-            Err(error) => Line::Failed(io::Error::other(error)),
+    /// Prints a line above the prompt while it is shown.
+    pub(super) fn print_above(&mut self, line: &str) {
+        if let Some(print) = self.print.as_mut() {
+            print(format!("{line}\n"));
         }
+    }
+}
+
+fn remember(inner: &mut Inner, lines: &[Text]) {
+    for line in lines.iter().filter(|line| !line.contains('\n')) {
+        inner.add_history_entry(line.as_str()).ok();
+    }
+}
+
+fn read(inner: &mut Inner) -> Line {
+    match inner.readline("› ") {
+        Ok(line) => Line::Typed(line),
+        Err(ReadlineError::Interrupted) => Line::Interrupted,
+        Err(ReadlineError::Eof) => Line::End,
+        Err(ReadlineError::Io(error)) => Line::Failed(error),
+        Err(error) => Line::Failed(io::Error::other(error)),
     }
 }

@@ -2,10 +2,12 @@
 
 mod commands;
 mod editor;
-mod live;
 
 use std::io::BufRead;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 use super::args::{ChatArgs, InitArgs};
 use super::ask::say_after;
@@ -17,21 +19,31 @@ use super::output::{complain, one_line, print, stderr_is_terminal, stdin_is_term
 use super::secret_input::{ask_hidden, ask_key, has_terminal};
 use super::shell::{Shell, now};
 use super::talk::{self, Display};
-use crate::chat::{ChatError, Opening, Session};
-use crate::model::{Stop, Surface, Text};
+use super::watch::POLL;
+use crate::chat::{ChatError, News, Opening, Session};
+use crate::model::{Id, Stop, Surface, Text};
 use crate::provider::{Chosen, Why};
 use crate::seal::Passphrase;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError, Watching};
 use crate::vault::{LockedVault, ProviderKeys, Vault, VaultError};
 use commands::{Command, Outcome};
 use editor::{Editor, Line};
-use live::Live;
+
+/// What wakes a chat that waits for its person.
+enum Event {
+    Line(Line),
+    /// Something in the vault's directory may have changed.
+    Look,
+}
 
 /// A chat as it goes on.
 pub(super) struct Chatting {
     shell: Shell,
     args: ChatArgs,
-    live: Live,
+    /// None while locked: its keys are wiped.
+    session: Option<Session>,
+    /// Where to go on after a lock.
+    conversation: Id,
     chosen: Chosen,
     keys: ProviderKeys,
     /// Words may go to the model's host: asked once a sitting.
@@ -44,7 +56,7 @@ pub(super) struct Chatting {
 
 pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     let settings = talk::settings(&shell, &args.talk, Surface::Chat);
-    let (session, keys, watched) = if args.talk.incognito {
+    let (session, keys, store) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default(), None)
     } else {
         let vault = open_or_make(&shell)?;
@@ -58,14 +70,12 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         )
     };
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
-    let interactive = stdin_is_terminal() && stderr_is_terminal();
-    let idle_minutes = u64::from(shell.config.idle_lock_minutes);
-    let live = Live::start(session, watched, interactive.then_some(idle_minutes));
     let attach = args.talk.attach.clone();
     let mut chatting = Chatting {
         shell,
         args,
-        live,
+        conversation: session.conversation(),
+        session: Some(session),
         chosen,
         keys,
         consented: false,
@@ -73,16 +83,22 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         attach,
     };
     chatting.greet();
-    let outcome = if interactive {
-        chatting.on_a_terminal()
-    } else {
-        chatting.from_a_pipe()
+    let code = match stdin_is_terminal() && stderr_is_terminal() {
+        true => chatting.on_a_terminal(store)?,
+        false => chatting.from_a_pipe()?,
     };
-    let code = outcome?;
-    if let Some(session) = chatting.live.take() {
+    if let Some(session) = chatting.session.take() {
         session.end(now())?;
     }
     Ok(code)
+}
+
+/// Tells the chat to look whenever another process may have changed something.
+fn watch(store: Option<Arc<dyn Store>>, events: Sender<Event>) -> Option<Watching> {
+    let wake = Box::new(move || {
+        events.send(Event::Look).ok();
+    });
+    store.and_then(|store| store.watch(wake).ok())
 }
 
 /// Opens the vault; where there is none, offers to make one.
@@ -139,27 +155,31 @@ impl Chatting {
         };
         lines.push(format!("Talking to {}, {host}{why}.", self.model_name()));
         let incognito = self.args.talk.incognito;
-        self.live.with(|session| {
-            if incognito {
+        match &self.session {
+            _ if incognito => {
                 lines.push("Incognito: nothing of this is written anywhere.".to_owned());
-            } else if session.continues() {
-                lines.push(continuing(session));
             }
-        });
+            Some(session) if session.continues() => lines.push(continuing(session)),
+            _ => {}
+        }
         lines.push("/help shows the commands; Ctrl-D leaves.".to_owned());
         lines.iter().for_each(|line| self.shell.note(line));
     }
 
-    fn on_a_terminal(&mut self) -> Result<ExitCode, Failure> {
-        let mut editor = Editor::new(&self.shell)?;
-        self.live.print_through(editor.printer());
-        let mut earlier = Vec::new();
-        self.live.with(|session| earlier = session.typed());
-        editor.remember(earlier);
+    fn on_a_terminal(&mut self, store: Option<Arc<dyn Store>>) -> Result<ExitCode, Failure> {
+        let (sender, events) = mpsc::channel();
+        let mut editor = Editor::start(sender.clone())?;
+        let _watching = watch(store, sender);
+        editor.remember(
+            self.session
+                .as_ref()
+                .map(Session::typed)
+                .unwrap_or_default(),
+        );
         let mut interrupted = false;
         loop {
             self.say_news();
-            let line = match editor.read() {
+            let line = match self.next_line(&mut editor, &events) {
                 Line::Typed(line) => line,
                 Line::Interrupted if interrupted => return Ok(ExitCode::SUCCESS),
                 Line::Interrupted => {
@@ -171,7 +191,7 @@ impl Chatting {
                 Line::Failed(error) => return Err(Failure::Input(error)),
             };
             interrupted = false;
-            if self.live.is_locked() {
+            if self.session.is_none() {
                 editor.forget();
                 self.unlock_again()?;
             }
@@ -181,8 +201,47 @@ impl Chatting {
                 Err(failure) if self.survives(&failure) => failure.report(false),
                 Err(failure) => return Err(failure),
             }
-            self.live.touch();
         }
+    }
+
+    /// Waits for a line; meanwhile takes in and tells what other processes do, and locks after
+    /// idle minutes.
+    fn next_line(&mut self, editor: &mut Editor, events: &Receiver<Event>) -> Line {
+        let minutes = u64::from(self.shell.config.idle_lock_minutes);
+        let idle = Duration::from_secs(60 * minutes);
+        let since = Instant::now();
+        editor.prompt();
+        loop {
+            match events.recv_timeout(POLL) {
+                Ok(Event::Line(line)) => return line,
+                Ok(Event::Look) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Line::End,
+            }
+            if let Some(line) = self.look() {
+                editor.print_above(&line);
+            }
+            if minutes > 0 && self.session.is_some() && since.elapsed() >= idle {
+                self.lock();
+                editor.print_above(
+                    "\x1b[H\x1b[2J\x1b[3JLocked after a while without a word; Enter goes on.",
+                );
+            }
+        }
+    }
+
+    /// Takes in what others appended. A fault shows at the next turn, not here.
+    fn look(&mut self) -> Option<String> {
+        let session = self.session.as_mut()?;
+        session.refresh().ok()?;
+        describe(&session.take_news())
+    }
+
+    /// Drops the session, and its keys with it.
+    pub(super) fn lock(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.conversation = session.conversation();
+        }
+        self.keys = ProviderKeys::default();
     }
 
     fn from_a_pipe(&mut self) -> Result<ExitCode, Failure> {
@@ -228,7 +287,7 @@ impl Chatting {
         let text = talk::with_attachments(&files, line)?;
         match self.turn_once(text.clone()) {
             Err(Failure::Chat(ChatError::Vault(VaultError::Rekeyed))) if has_terminal() => {
-                self.live.lock();
+                self.lock();
                 complain("Another process has changed the vault's keys.");
                 self.unlock_again()?;
                 self.turn_once(text)
@@ -240,15 +299,14 @@ impl Chatting {
     fn turn_once(&mut self, text: Text) -> Result<(), Failure> {
         let Chatting {
             shell,
-            live,
+            session,
             chosen,
             consented,
             last,
             args,
             ..
         } = self;
-        let mut guard = live.hold();
-        let Some(session) = guard.as_mut() else {
+        let Some(session) = session.as_mut() else {
             return Err(VaultError::Rekeyed.into());
         };
         session.refresh()?;
@@ -290,15 +348,18 @@ impl Chatting {
     }
 
     fn say_news(&mut self) {
-        let mut line = None;
-        self.live
-            .with(|session| line = live::describe(&session.take_news()));
-        line.iter().for_each(|line| self.shell.note(line));
+        let news = self
+            .session
+            .as_mut()
+            .map(Session::take_news)
+            .unwrap_or_default();
+        describe(&news)
+            .iter()
+            .for_each(|line| self.shell.note(line));
     }
 
     /// After an idle lock, `/lock`, or new keys: asks for the passphrase and goes on where it was.
     fn unlock_again(&mut self) -> Result<(), Failure> {
-        let conversation = self.live.conversation();
         loop {
             let typed = ask_hidden("Locked. Passphrase: ")?;
             if typed.is_empty() {
@@ -310,9 +371,9 @@ impl Chatting {
                 Ok(vault) => {
                     self.keys = vault.provider_keys()?;
                     let settings = talk::settings(&self.shell, &self.args.talk, Surface::Chat);
-                    let opening = conversation.map_or(Opening::LastOrNew, Opening::This);
+                    let opening = Opening::This(self.conversation);
                     let session = talk::session(&self.shell, vault, settings, opening)?;
-                    self.live.unlock(session);
+                    self.session = Some(session);
                     return Ok(());
                 }
                 Err(VaultError::WrongPassphrase) => complain("That is not it."),
@@ -338,6 +399,29 @@ fn continuing(session: &Session) -> String {
         }
         _ => "Continuing an earlier conversation; /new starts another.".to_owned(),
     }
+}
+
+/// What other processes did, in one line.
+fn describe(news: &News) -> Option<String> {
+    let mut parts = Vec::new();
+    let texts: Vec<String> = news.items.iter().map(|item| one_line(&item.text)).collect();
+    match texts.as_slice() {
+        [] => {}
+        [one] => parts.push(format!("remembered: {one}")),
+        several => parts.push(format!("{} items remembered or changed", several.len())),
+    }
+    match news.withdrawn {
+        0 => {}
+        1 => parts.push("an item forgotten".to_owned()),
+        several => parts.push(format!("{several} items forgotten")),
+    }
+    match news.messages_here {
+        0 => {}
+        1 => parts.push("a message in this conversation".to_owned()),
+        several => parts.push(format!("{several} messages in this conversation")),
+    }
+    // Talk in another conversation is nobody's business here.
+    (!parts.is_empty()).then(|| format!("(another process: {})", parts.join("; ")))
 }
 
 /// Clears the screen and what scrolled off it.

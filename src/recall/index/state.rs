@@ -82,6 +82,12 @@ impl State {
                 self.set(item.id, seq, item.status);
                 return Some(&item.text);
             }
+            MemoryOp::Merge { ids, item } => {
+                ids.iter()
+                    .for_each(|id| self.set_status(*id, Status::Superseded));
+                self.set(item.id, seq, item.status);
+                return Some(&item.text);
+            }
             MemoryOp::Edit { id, text } => {
                 let status = self.items.get(id)?.1;
                 self.set(*id, seq, status);
@@ -96,6 +102,7 @@ impl State {
             MemoryOp::Confirm { .. }
             | MemoryOp::Pin { .. }
             | MemoryOp::Unpin { .. }
+            | MemoryOp::Consolidated
             | MemoryOp::Unknown => {}
         }
         None

@@ -1,0 +1,156 @@
+//! The sealed files of the search index: written whole, opened chunk by chunk.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::Vault;
+use super::error::VaultError;
+use super::log::sealed_error;
+use crate::seal::{Blob, DataKey, HEAD_BYTES, Random, SealError};
+use crate::store::{Dir, Exclusive, Expected, Name, Part, Store};
+
+/// The index's files of one epoch. Holds a data key of its own, wiped on drop.
+pub struct IndexFiles {
+    store: Arc<dyn Store>,
+    data: DataKey,
+    /// Heads of the files that were opened.
+    heads: RefCell<HashMap<[u8; 16], Blob>>,
+}
+
+/// The lock of those who write index files, held until dropped.
+pub type IndexLock = Exclusive;
+
+/// A file as it was sealed: only that very one is read again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SealedFile {
+    pub name: [u8; 16],
+    pub generation: u64,
+    pub commit: [u8; 32],
+}
+
+impl Vault {
+    /// The way to the search index of the epoch that is open.
+    pub fn index_files(&self) -> IndexFiles {
+        IndexFiles {
+            store: self.store.clone(),
+            data: self.key.data_key(self.header.epoch),
+            heads: RefCell::new(HashMap::new()),
+        }
+    }
+}
+
+impl IndexFiles {
+    fn file(&self, part: Part) -> Name {
+        Name::In(Dir::Live(self.data.epoch()), part)
+    }
+
+    /// One opened chunk; none behind the file's end. A file that is gone is `Restless`: another
+    /// process has merged or rewritten it.
+    pub fn chunk(
+        &self,
+        file: &SealedFile,
+        index: u64,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        let name = self.file(Part::IndexFile(file.name));
+        let wrong = |source| sealed_error(&name, source);
+        let mut heads = self.heads.borrow_mut();
+        if !heads.contains_key(&file.name) {
+            let size = self.store.size(&name)?.ok_or(VaultError::Restless)?;
+            let head = self
+                .store
+                .read_at(&name, 0, HEAD_BYTES)?
+                .ok_or(VaultError::Restless)?;
+            let id = Part::IndexFile(file.name)
+                .blob_id()
+                .expect("index files are blobs");
+            let blob = Blob::read(&self.data, id, &head, size).map_err(wrong)?;
+            if blob.commit() != file.commit || blob.generation() != file.generation {
+                return Err(wrong(SealError::BlobKey));
+            }
+            heads.insert(file.name, blob);
+        }
+        let blob = &heads[&file.name];
+        let Some((offset, len)) = blob.chunk_place(index) else {
+            return Ok(None);
+        };
+        let read = self
+            .store
+            .read_at(&name, offset, len)?
+            .ok_or(VaultError::Restless)?;
+        let mut chunk = Zeroizing::new(read);
+        let len = blob.open_chunk(index, &mut chunk).map_err(wrong)?.len();
+        chunk.truncate(len);
+        Ok(Some(chunk))
+    }
+
+    /// Seals a new file under a fresh random name.
+    pub fn write(&self, lock: &Exclusive, bytes: &[u8]) -> Result<SealedFile, VaultError> {
+        let name: [u8; 16] = Random::bytes()?;
+        let part = Part::IndexFile(name);
+        let id = part.blob_id().expect("index files are blobs");
+        let sealed = self.data.seal(id, 1, bytes)?;
+        self.store
+            .replace(lock, &self.file(part), Expected::Absent, &sealed)?;
+        let head = Blob::read(&self.data, id, sealed.bytes(), sealed.bytes().len() as u64)?;
+        Ok(SealedFile {
+            name,
+            generation: head.generation(),
+            commit: head.commit(),
+        })
+    }
+
+    pub fn remove(&self, lock: &Exclusive, name: [u8; 16]) -> Result<(), VaultError> {
+        self.heads.borrow_mut().remove(&name);
+        Ok(self.store.remove(lock, &self.file(Part::IndexFile(name)))?)
+    }
+
+    pub fn list(&self) -> Result<Vec<[u8; 16]>, VaultError> {
+        let found = self.store.list(Dir::Live(self.data.epoch()))?;
+        let names = found.into_iter().filter_map(|found| match found.name {
+            Name::In(_, Part::IndexFile(name)) => Some(name),
+            _ => None,
+        });
+        Ok(names.collect())
+    }
+
+    /// The manifest with its generation; none if there is none that opens.
+    pub fn manifest(&self) -> Result<Option<(u64, Zeroizing<Vec<u8>>)>, VaultError> {
+        let id = Part::IndexManifest
+            .blob_id()
+            .expect("the manifest is a blob");
+        let Some(file) = self.store.read(&self.file(Part::IndexManifest))? else {
+            return Ok(None);
+        };
+        let opened = self.data.open(id, &file).ok();
+        Ok(opened.map(|(blob, bytes)| (blob.generation(), bytes)))
+    }
+
+    /// Replaces the manifest by one of the next generation; none if it is not of `expected`.
+    pub fn replace_manifest(
+        &self,
+        lock: &Exclusive,
+        expected: Option<u64>,
+        bytes: &[u8],
+    ) -> Result<Option<u64>, VaultError> {
+        if self.manifest()?.map(|(generation, _)| generation) != expected {
+            return Ok(None);
+        }
+        let generation = expected.unwrap_or(0) + 1;
+        let id = Part::IndexManifest
+            .blob_id()
+            .expect("the manifest is a blob");
+        let sealed = self.data.seal(id, generation, bytes)?;
+        let name = self.file(Part::IndexManifest);
+        self.store
+            .replace(lock, &name, Expected::Anything, &sealed)?;
+        Ok(Some(generation))
+    }
+
+    /// The lock of the index's writers; none while another holds it.
+    pub fn try_lock(&self) -> Result<Option<Exclusive>, VaultError> {
+        Ok(self.store.index_lock(self.data.epoch())?)
+    }
+}
