@@ -197,6 +197,12 @@ impl<'a> Judge<'a> {
         &self.own_names
     }
 
+    /// Whether two notes give a value to the same attribute of the same subject.
+    pub(super) fn share_an_attribute(&self, a: &str, b: &str) -> bool {
+        let claims = |text: &str| Claims::of(&without_dates(text), &self.own_names);
+        claims(a).share_an_attribute(&claims(b))
+    }
+
     pub(super) fn finish(self) -> Accepted {
         self.accepted
     }

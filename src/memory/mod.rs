@@ -10,6 +10,7 @@ mod claim;
 mod dates;
 mod diff;
 mod escape;
+mod extract;
 mod fold;
 mod judge;
 mod lenient;
@@ -29,6 +30,7 @@ mod words;
 
 pub use accept::{EditError, accept, add_by_command, approve_shown, edit_by_command, receive};
 pub use diff::{Change, diff};
+pub use extract::{AnswerError, Evidence, ExtractOp, Extracted, Extraction, Statement, Turn};
 pub use fold::{Batch, Event, Memory, Stored, What};
 pub use judge::{Accepted, Context, Judgement, Verdict, Why};
 pub use prompt::{Audience, Budgets, Note, Standing, UPDATE_INSTRUCTIONS, estimate_tokens};
