@@ -180,6 +180,7 @@ impl Accepted {
                 Judgement::Known { .. }
                 | Judgement::Restated
                 | Judgement::Declined { .. }
+                | Judgement::NoRoom
                 | Judgement::Trivial => {}
             }
         }

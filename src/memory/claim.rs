@@ -4,7 +4,7 @@
 //! former does a new value put an old one out of place. What is not recognised here claims nothing
 //! and so contradicts nothing.
 
-use super::words::{Word, read};
+use super::words::{Reading, Word, read};
 
 #[path = "claim_words.rs"]
 mod vocabulary;
@@ -65,12 +65,22 @@ impl Claim {
 impl Claims {
     /// Reads the claims of a note; `own_names` are names of the person the memory is about.
     pub(super) fn of(text: &str, own_names: &[String]) -> Claims {
-        let text = &with_verb(text);
-        let words = read(text).words;
+        Claims::read(text, &read(text), own_names)
+    }
+
+    /// The same of a text that was read already.
+    pub(super) fn read(text: &str, reading: &Reading, own_names: &[String]) -> Claims {
+        match with_verb(text) {
+            Some(text) => Claims::of_words(&text, &read(&text).words, own_names),
+            None => Claims::of_words(text, &reading.words, own_names),
+        }
+    }
+
+    fn of_words(text: &str, words: &[Word], own_names: &[String]) -> Claims {
         if words
             .iter()
             .any(|word| HEDGES.contains(&word.folded.as_str()))
-            || has_run(&words, &["used", "to"])
+            || has_run(words, &["used", "to"])
             || text.trim_end().ends_with('?')
         {
             return Claims {
@@ -80,7 +90,7 @@ impl Claims {
         }
         let mut claims = Claims::default();
         let mut subject = String::from("self");
-        for clause in clauses(text, &words) {
+        for clause in clauses(text, words) {
             match read_clause(clause, &subject, own_names) {
                 Some((claim, more)) => {
                     subject.clone_from(&claim.subject);
@@ -130,11 +140,9 @@ impl Claims {
 }
 
 /// Notes also come as "name: Ana".
-fn with_verb(text: &str) -> String {
-    match text.split_once(": ") {
-        Some((key, value)) if key.split_whitespace().count() <= 4 => format!("{key} is {value}"),
-        _ => text.to_owned(),
-    }
+fn with_verb(text: &str) -> Option<String> {
+    let (key, value) = text.split_once(": ")?;
+    (key.split_whitespace().count() <= 4).then(|| format!("{key} is {value}"))
 }
 
 fn has_run(words: &[Word], run: &[&str]) -> bool {

@@ -19,10 +19,12 @@ use super::quote::Quote;
 use super::same::{adds_nothing, denies, is_covered};
 use super::secrets::{SecretKind, detect_secrets};
 use super::suspicion::{Flag, suspicion};
-use super::words::{Reading, read};
+use super::words::{Reading, Word, read};
 
 /// A person may say a thing at more length than a model.
 const COMMAND_CHARS_MAX: usize = 2000;
+/// So many items may wait before a model's unfounded proposals, or other programs', are dropped.
+const WAITING_MAX: usize = 500;
 /// How much later the person must say a thing again for that to be worth a record.
 const CONFIRM_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
@@ -73,6 +75,8 @@ pub enum Judgement {
     /// Says nothing worth remembering.
     Trivial,
     TooLong,
+    /// Would have waited, but too many do already.
+    NoRoom,
 }
 
 /// Why an item waits.
@@ -137,9 +141,10 @@ struct Statement {
 }
 
 impl Known {
-    fn of(stored: &Stored, own_names: &[String]) -> Known {
+    fn of(stored: &Stored) -> Known {
         let item = &stored.item;
-        let bare = without_dates(&item.text);
+        let text = without_dates(&item.text);
+        let bare = read(&text);
         Known {
             id: item.id,
             status: item.status,
@@ -147,9 +152,13 @@ impl Known {
             since: stored.last_said(),
             ended: stored.ended(),
             fresh: false,
-            reading: read(&item.text),
-            bare: read(&bare),
-            claims: Claims::of(&bare, own_names),
+            reading: if text == *item.text {
+                bare.clone()
+            } else {
+                read(&item.text)
+            },
+            claims: Claims::read(&text, &bare, &[]),
+            bare,
         }
     }
 
@@ -175,15 +184,19 @@ impl Known {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(memory: &Memory, context: &'a Context) -> Self {
-        let names = |stored: &Stored| Claims::of(&stored.item.text, &[]);
-        let own_names: Vec<String> = memory
-            .active()
-            .flat_map(|stored| names(stored).own_names().cloned().collect::<Vec<_>>())
+        let mut known: Vec<Known> = memory.all().map(Known::of).collect();
+        let own_names: Vec<String> = known
+            .iter()
+            .filter(|known| known.status == Status::Active)
+            .flat_map(|known| known.claims.own_names().cloned())
             .collect();
-        let known = memory
-            .all()
-            .map(|stored| Known::of(stored, &own_names))
-            .collect();
+        let named = |word: &Word| own_names.contains(&word.folded);
+        // Only who is called by name has more claims than were read without it.
+        for (known, stored) in known.iter_mut().zip(memory.all()) {
+            if known.bare.words.iter().any(named) {
+                known.claims = Claims::of(&without_dates(&stored.item.text), &own_names);
+            }
+        }
         Judge {
             context,
             known,
@@ -347,6 +360,10 @@ impl<'a> Judge<'a> {
             self.meet(candidate.kind, &new, same, candidate.pinned);
             return;
         }
+        if why.is_some() && !self.has_room(&candidate) {
+            self.say(candidate.kind, &new.text, None, Judgement::NoRoom);
+            return;
+        }
         let mut replaced: Vec<Id> = rivals
             .iter()
             .map(|i| &self.known[*i])
@@ -393,6 +410,13 @@ impl<'a> Judge<'a> {
                 item,
             },
         });
+    }
+
+    /// An import is the person's own doing and may be large.
+    fn has_room(&self, candidate: &Candidate) -> bool {
+        let pending = |known: &&Known| known.status == Status::Pending;
+        candidate.class == SourceClass::Import
+            || self.known.iter().filter(pending).count() < WAITING_MAX
     }
 
     fn why_waiting(&self, candidate: &Candidate, new: &Statement, rivals: &[usize]) -> Option<Why> {

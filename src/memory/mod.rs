@@ -7,6 +7,7 @@
 
 mod accept;
 mod claim;
+mod consolidate;
 mod dates;
 mod diff;
 mod escape;
@@ -17,10 +18,13 @@ mod lenient;
 mod markdown;
 mod prompt;
 mod proposal;
+mod purge;
 mod query;
 mod quote;
 mod same;
 mod secrets;
+#[cfg(test)]
+mod session_tests;
 mod suspicion;
 #[cfg(test)]
 mod test_support;
@@ -29,12 +33,14 @@ mod update;
 mod words;
 
 pub use accept::{EditError, accept, add_by_command, approve_shown, edit_by_command, receive};
+pub use consolidate::{Consolidation, Plan, PlanOp, Planned, Skip};
 pub use diff::{Change, diff};
 pub use extract::{AnswerError, Evidence, ExtractOp, Extracted, Extraction, Statement, Turn};
 pub use fold::{Batch, Event, Memory, Stored, What};
 pub use judge::{Accepted, Context, Judgement, Verdict, Why};
 pub use prompt::{Audience, Budgets, Note, Standing, UPDATE_INSTRUCTIONS, estimate_tokens};
 pub use proposal::{Fault, Proposal, parse_updates, remember_schema};
+pub use purge::{before_purge, holds_words_of};
 pub use query::{Counts, Filter, Found};
 pub use quote::Said;
 pub use secrets::{SecretKind, detect_secrets};

@@ -72,7 +72,7 @@ pub fn remember_schema() -> Value {
     let list = |about: &str| {
         json!({
             "type": "array",
-            "items": {"type": "string", "maxLength": ITEM_CHARS_MAX},
+            "items": {"type": "string"},
             "description": about,
         })
     };

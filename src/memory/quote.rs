@@ -51,10 +51,11 @@ impl<'a> Quotable<'a> {
         let mut pieces = Vec::new();
         let mut bytes = 0;
         for message in said.iter().rev() {
-            bytes += message.text.len();
-            if bytes > SEARCHED_BYTES_MAX {
-                break;
+            // A huge paste hides nothing that was said before it.
+            if bytes + message.text.len() > SEARCHED_BYTES_MAX {
+                continue;
             }
+            bytes += message.text.len();
             for text in quotable(message.text) {
                 if detect_secrets(text).is_empty() {
                     pieces.push(Piece {
@@ -318,6 +319,13 @@ mod tests {
         ] {
             assert_eq!(found(note, &[message]), None, "{note}");
         }
+    }
+
+    #[test]
+    fn a_huge_message_hides_no_other() {
+        let huge = "x ".repeat(SEARCHED_BYTES_MAX);
+        let messages = ["I live in Oslo", &huge];
+        assert!(found("User lives in Oslo", &messages).is_some());
     }
 
     #[test]

@@ -290,10 +290,12 @@ impl Reading {
             // "no longer" and "not … anymore" deny once.
             .filter(|word| !matches!(word.folded.as_str(), "longer" | "anymore"))
             .count();
-        let by_part: usize = NEGATION_PARTS
-            .iter()
-            .map(|part| text.matches(part).count())
-            .sum();
+        let by_part: usize = if text.is_ascii() {
+            0
+        } else {
+            let parts = NEGATION_PARTS.iter();
+            parts.map(|part| text.matches(part).count()).sum()
+        };
         reading.negations = by_word + by_part;
         reading
     }
@@ -301,7 +303,11 @@ impl Reading {
     fn push(&mut self, start: usize, segment: &str, first: bool) {
         let lower = segment.to_lowercase().replace('’', "'");
         let whole = |folded: &str| Word {
-            folded: folded.nfkc().collect::<String>().to_lowercase(),
+            folded: if folded.is_ascii() {
+                folded.to_owned()
+            } else {
+                folded.nfkc().collect::<String>().to_lowercase()
+            },
             start,
             end: start + segment.len(),
             capital: segment.chars().any(char::is_uppercase),
