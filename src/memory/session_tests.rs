@@ -3,7 +3,7 @@
 use super::accept::receive;
 use super::fold::Memory;
 use super::judge::{Judgement, Why};
-use super::test_support::{active, add, at, context, facts, item, later, one, talk};
+use super::test_support::{active, at, context, facts, later, one, talk};
 use crate::model::SourceClass;
 
 #[test]
@@ -103,7 +103,7 @@ fn a_hundred_sessions_that_repeat_recalled_notes_add_nothing() {
 #[test]
 fn a_model_that_babbles_does_not_flood_the_queue() {
     let mut memory = Memory::new();
-    for session in 0..100 {
+    for session in 0..30 {
         let babble: Vec<String> = (0..20)
             .map(|n| format!("User owns the planet number {}", session * 20 + n))
             .collect();
