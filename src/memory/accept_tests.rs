@@ -110,6 +110,35 @@ fn a_contradiction_supersedes_and_never_deletes() {
 }
 
 #[test]
+fn a_fuller_note_takes_the_place_of_a_shorter_one() {
+    let mut memory = Memory::new();
+    talk(
+        &mut memory,
+        at(),
+        &["I live in Oslo"],
+        &["User lives in Oslo"],
+    );
+    let said = ["I live in Oslo, Norway with my two cats"];
+    talk(
+        &mut memory,
+        later(1),
+        &said,
+        &["User lives in Oslo, Norway with two cats"],
+    );
+    assert_eq!(
+        active(&memory),
+        ["User lives in Oslo, Norway with two cats"]
+    );
+    let again = talk(
+        &mut memory,
+        later(2),
+        &["I live in Oslo"],
+        &["User lives in Oslo"],
+    );
+    assert!(matches!(one(&again), Judgement::Known { .. }));
+}
+
+#[test]
 fn a_pinned_item_is_not_pushed_aside() {
     let (mut memory, ids) = memory_saying(&["User lives in Oslo"]);
     memory.apply_ops(at(), &[MemoryOp::Pin { id: ids[0] }]);
@@ -412,7 +441,26 @@ fn only_what_was_shown_is_approved() {
         text: "B!".into(),
     };
     memory.apply_ops(at(), &[edit]);
-    let (ops, changed) = approve_shown(&shown, &memory);
+    let (ops, changed) = approve_shown(&shown, &memory, &context(at()));
     assert_eq!(ops, [MemoryOp::Approve { id: a.id }]);
     assert_eq!(changed, [b.id, Id::NIL]);
+}
+
+#[test]
+fn an_approved_item_answers_what_was_learnt_while_it_waited() {
+    let mut memory = Memory::new();
+    talk(&mut memory, at(), &["hm"], &["User lives in Panama"]);
+    talk(
+        &mut memory,
+        later(1),
+        &["I live in Oslo"],
+        &["User lives in Oslo"],
+    );
+    talk(&mut memory, later(1), &["I like tea"], &["User likes tea"]);
+    let waiting = &memory.pending().next().unwrap().item;
+    let shown = [(waiting.id, waiting.text.clone())];
+    let (ops, _) = approve_shown(&shown, &memory, &context(later(2)));
+    memory.apply_ops(later(2), &ops);
+    assert_eq!(active(&memory), ["User lives in Panama", "User likes tea"]);
+    assert_eq!(memory.counts().superseded, 1);
 }

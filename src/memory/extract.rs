@@ -5,21 +5,18 @@
 //! person's make an item active. Ids are shown as `m1`, `n1`, which small models copy without
 //! mistakes; an answer can name nothing that was not shown.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::model::{Id, Kind, MemoryOp, Role, SourceClass, Status, Text, Timestamp};
 
+use super::answer::{AnswerError, Members, named, operations};
 use super::escape::{quoted, quoted_lines};
 use super::fold::{Memory, Stored};
 use super::judge::{Accepted, Candidate, Context, Judge};
-use super::lenient;
 use super::prompt::{Audience, estimate_tokens};
 use super::quote::{Quote, Said, holds, verbatim};
-use super::words::{Reading, read};
+use super::words::{Reading, read, without_subject};
 
-const OPERATIONS_MAX: usize = 50;
-/// A model's answer of more than this is not read.
-pub(super) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// Known notes that are shown beside the turns.
 const NOTES_MAX: usize = 40;
 /// Of one message, what is shown.
@@ -95,23 +92,6 @@ pub struct Extracted {
     pub ops: Vec<ExtractOp>,
     /// Operations that named a note that was not shown.
     pub ignored: usize,
-}
-
-/// An answer that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AnswerError {
-    #[error("the answer is above 1 MiB")]
-    TooLarge,
-    #[error("the answer holds no JSON object with operations")]
-    NoOperations,
-    #[error("the answer has more than 50 operations")]
-    TooMany,
-    #[error("operation {0} is not an object")]
-    NotAnObject(usize),
-    #[error("operation {0} has no known `op`")]
-    UnknownOp(usize),
-    #[error("operation {index} has no `{member}` of the right type")]
-    Member { index: usize, member: &'static str },
 }
 
 impl Extraction {
@@ -223,10 +203,10 @@ impl Extraction {
         })
     }
 
-    /// Judges what was read by the rules for all proposals. `said` is what the person typed in these
-    /// turns. A quote must stand in the named message and hold the item up, else the item waits; a
-    /// note is superseded only by one of the same subject, and confirmed or expired only on the
-    /// person's word, a pinned one never.
+    /// Judges what was read by the rules for all proposals. `said` is what the person typed in
+    /// these turns. A quote must stand in the named message and hold the item up, else the item
+    /// waits; a note is superseded only by one of the same subject, and confirmed or expired only
+    /// on the person's word, a pinned one never.
     pub fn accept(
         &self,
         ops: &[ExtractOp],
@@ -292,7 +272,7 @@ impl Extraction {
         judge: &Judge<'_>,
     ) -> Option<(&'a Stored, Timestamp)> {
         let (stored, quote) = self.evidenced(id, evidence, said, memory)?;
-        let note = read(&stored.item.text);
+        let note = read(&without_subject(&stored.item.text));
         holds(&note, &quote.text, judge.own_names()).then_some((stored, quote.at))
     }
 }
@@ -414,73 +394,6 @@ fn schema() -> Value {
         "required": ["operations"],
         "additionalProperties": false,
     })
-}
-
-/// The list of operations of an answer.
-pub(super) fn operations(answer: &str) -> Result<Vec<Value>, AnswerError> {
-    if answer.len() > ANSWER_BYTES_MAX {
-        return Err(AnswerError::TooLarge);
-    }
-    let has_list = |value: &Value| value.get("operations").is_some_and(Value::is_array);
-    let mut value = lenient::object(answer, has_list).ok_or(AnswerError::NoOperations)?;
-    let Some(Value::Array(operations)) = value.get_mut("operations").map(Value::take) else {
-        return Err(AnswerError::NoOperations);
-    };
-    if operations.len() > OPERATIONS_MAX {
-        return Err(AnswerError::TooMany);
-    }
-    Ok(operations)
-}
-
-/// The members of one operation.
-pub(super) struct Members<'a> {
-    object: &'a Map<String, Value>,
-    index: usize,
-}
-
-impl<'a> Members<'a> {
-    pub(super) fn of(operation: &'a Value, index: usize) -> Result<Self, AnswerError> {
-        match operation {
-            Value::Object(object) => Ok(Members { object, index }),
-            _ => Err(AnswerError::NotAnObject(index)),
-        }
-    }
-
-    /// A string; empty where it is absent or null.
-    pub(super) fn text(&self, member: &'static str) -> Result<String, AnswerError> {
-        match self.object.get(member) {
-            None | Some(Value::Null) => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(_) => Err(self.wrong(member)),
-        }
-    }
-
-    /// A list of strings; empty where it is absent or null.
-    pub(super) fn texts(&self, member: &'static str) -> Result<Vec<String>, AnswerError> {
-        let list = match self.object.get(member) {
-            None | Some(Value::Null) => return Ok(Vec::new()),
-            Some(Value::Array(list)) => list,
-            Some(_) => return Err(self.wrong(member)),
-        };
-        list.iter()
-            .map(|text| text.as_str().map(str::to_owned))
-            .collect::<Option<Vec<String>>>()
-            .ok_or_else(|| self.wrong(member))
-    }
-
-    pub(super) fn wrong(&self, member: &'static str) -> AnswerError {
-        AnswerError::Member {
-            index: self.index,
-            member,
-        }
-    }
-}
-
-/// The id that was shown as, say, `m3`.
-pub(super) fn named(name: &str, letter: char, ids: &[Id]) -> Option<Id> {
-    let name = name.trim().trim_matches(|c| matches!(c, '[' | ']' | '`'));
-    let number: usize = name.strip_prefix(letter)?.parse().ok()?;
-    ids.get(number.checked_sub(1)?).copied()
 }
 
 #[cfg(test)]

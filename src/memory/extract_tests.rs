@@ -1,6 +1,7 @@
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::memory::answer::ANSWER_BYTES_MAX;
 use crate::memory::judge::{Judgement, Why};
 use crate::memory::test_support::{at, later, memory_saying};
 
@@ -220,7 +221,10 @@ fn superseding_needs_one_subject_and_the_persons_word() {
 fn confirming_and_expiring_need_the_persons_word() {
     let (mut memory, ids) = memory_saying(&["User plays chess", "User plays the cello"]);
     let session = Session::of(&["I play chess every day", "I gave the cello away"]);
-    let op = |op: &str, id: &str, quote: &str, message: &str| json!([{"op": op, "id": id, "quote": quote, "message": message}]);
+    let op = |op: &str, id: &str, quote: &str, message: &str| {
+        let operation = json!({"op": op, "id": id, "quote": quote, "message": message});
+        json!([operation])
+    };
     let chess = session.accept(&memory, op("confirm", "n1", "I play chess every day", "m1"));
     assert_eq!(chess.ops, [MemoryOp::Confirm { id: ids[0] }]);
     let cello = session.accept(&memory, op("expire", "n2", "I gave the cello away", "m3"));
@@ -237,4 +241,14 @@ fn confirming_and_expiring_need_the_persons_word() {
     memory.apply_ops(at(), &[MemoryOp::Pin { id: ids[1] }]);
     let pinned = session.accept(&memory, op("expire", "n2", "I gave the cello away", "m3"));
     assert_eq!(pinned.ops, []);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_answer_breaks_the_parser(
+        answer in "(\\{|\\}|\\[|\\]|\"operations\"|:|,|\"op\"|\"add\"|\"text\"|\"x\"|1| ){0,30}|\\PC{0,60}",
+    ) {
+        let request = Session::of(&["I live in Oslo"]).request(&Memory::new());
+        let _ = request.parse(&answer);
+    }
 }

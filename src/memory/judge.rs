@@ -13,6 +13,7 @@ use crate::model::{
 use super::claim::Claims;
 use super::dates::{resolve, without_dates};
 use super::escape::one_line;
+use super::filling::says_nothing;
 use super::fold::{Memory, Stored};
 use super::proposal::ITEM_CHARS_MAX;
 use super::quote::Quote;
@@ -177,6 +178,14 @@ impl Known {
         new.claims.contradict(&self.claims) || denies(&new.reading, &self.reading)
     }
 
+    /// Whether the new item says all that this one says, and more.
+    fn is_refined_by(&self, new: &Statement) -> bool {
+        self.status == Status::Active
+            && !self.pinned
+            && self.since <= new.said_at
+            && (adds_nothing(&self.reading, &new.reading) || self.claims.are_within(&new.claims))
+    }
+
     fn can_be_replaced_by(&self, new: &Statement) -> bool {
         new.claims.can_replace(&self.claims) || denies(&new.reading, &self.reading)
     }
@@ -214,6 +223,23 @@ impl<'a> Judge<'a> {
     pub(super) fn share_an_attribute(&self, a: &str, b: &str) -> bool {
         let claims = |text: &str| Claims::of(&without_dates(text), &self.own_names);
         claims(a).share_an_attribute(&claims(b))
+    }
+
+    /// The active items that one which is about to become active says otherwise than, and can take
+    /// the place of; pinned ones stay.
+    pub(super) fn answered_by(&self, id: Id, text: &str) -> Vec<Id> {
+        let bare = without_dates(text);
+        let reading = read(&bare);
+        let claims = Claims::read(&bare, &reading, &self.own_names);
+        self.known
+            .iter()
+            .filter(|known| known.status == Status::Active && !known.pinned && known.id != id)
+            .filter(|known| {
+                let contradicts = claims.contradict(&known.claims);
+                (contradicts && claims.can_replace(&known.claims)) || denies(&reading, &known.bare)
+            })
+            .map(|known| known.id)
+            .collect()
     }
 
     pub(super) fn finish(self) -> Accepted {
@@ -364,40 +390,12 @@ impl<'a> Judge<'a> {
             self.say(candidate.kind, &new.text, None, Judgement::NoRoom);
             return;
         }
-        let mut replaced: Vec<Id> = rivals
-            .iter()
-            .map(|i| &self.known[*i])
-            .filter(|known| known.can_be_replaced_by(&new) || candidate.replaces == Some(known.id))
-            .map(|known| known.id)
-            .collect();
-        replaced.extend(same.map(|i| self.known[i].id));
-
-        let mut source = Source::of(candidate.class);
-        source.conversation = self.context.conversation;
-        if let Some(quote) = candidate.quote {
-            source.message = Some(quote.message);
-            source.quote = Some(quote.text);
-        }
-        let mut item = Item::new(
-            candidate.kind,
-            Text::new(new.text.clone()),
-            source,
-            new.said_at,
-        );
-        item.pinned = candidate.pinned;
-        item.private = self.context.private;
-        item.supersedes = replaced.first().copied();
-        let flag = match why {
-            Some(Why::Flagged(flag)) => Some(flag),
-            _ => new.flag,
-        };
-        item.flag = flag.map(|flag| flag.name().to_owned());
-        if why.is_some() {
-            item.status = Status::Pending;
-        }
+        let replaced = self.replaced(&candidate, &new, &rivals, same);
+        let item = self.item(candidate, &new, why, &replaced);
+        let waited = |id: &Id| same.is_some_and(|same| self.known[same].id == *id);
         let judgement = match why {
             Some(why) => Judgement::Waiting(why),
-            None if rivals.is_empty() || replaced.is_empty() => Judgement::Learnt,
+            None if replaced.iter().all(waited) => Judgement::Learnt,
             None => Judgement::Replaced(replaced.clone()),
         };
         self.say(item.kind, &item.text, Some(item.id), judgement);
@@ -410,6 +408,58 @@ impl<'a> Judge<'a> {
                 item,
             },
         });
+    }
+
+    /// The items whose place the new one takes: those it answers, those it says more fully, and the
+    /// one that waited to be said by the person.
+    fn replaced(
+        &self,
+        candidate: &Candidate,
+        new: &Statement,
+        rivals: &[usize],
+        same: Option<usize>,
+    ) -> Vec<Id> {
+        let mut replaced: Vec<Id> = rivals
+            .iter()
+            .map(|i| &self.known[*i])
+            .filter(|known| known.can_be_replaced_by(new) || candidate.replaces == Some(known.id))
+            .map(|known| known.id)
+            .collect();
+        let refined = self.known.iter().filter(|known| known.is_refined_by(new));
+        replaced.extend(refined.map(|known| known.id));
+        replaced.extend(same.map(|i| self.known[i].id));
+        replaced.sort_unstable();
+        replaced.dedup();
+        replaced
+    }
+
+    fn item(
+        &self,
+        candidate: Candidate,
+        new: &Statement,
+        why: Option<Why>,
+        replaced: &[Id],
+    ) -> Item {
+        let mut source = Source::of(candidate.class);
+        source.conversation = self.context.conversation;
+        if let Some(quote) = candidate.quote {
+            source.message = Some(quote.message);
+            source.quote = Some(quote.text);
+        }
+        let text = Text::new(new.text.clone());
+        let mut item = Item::new(candidate.kind, text, source, new.said_at);
+        item.pinned = candidate.pinned;
+        item.private = self.context.private;
+        item.supersedes = replaced.first().copied();
+        let flag = match why {
+            Some(Why::Flagged(flag)) => Some(flag),
+            _ => new.flag,
+        };
+        item.flag = flag.map(|flag| flag.name().to_owned());
+        if why.is_some() {
+            item.status = Status::Pending;
+        }
+        item
     }
 
     /// An import is the person's own doing and may be large.
@@ -481,83 +531,4 @@ impl<'a> Judge<'a> {
             judgement,
         });
     }
-}
-
-/// Whether a text is empty, a placeholder, a question, or about the talking itself: what small
-/// models fill lists with. A person's command may be anything but empty.
-fn says_nothing(text: &str, by_command: bool) -> bool {
-    const PLACEHOLDERS: [&str; 22] = [
-        "none",
-        "n/a",
-        "na",
-        "null",
-        "unknown",
-        "nothing",
-        "nothing new",
-        "string",
-        "text",
-        "fact",
-        "key fact",
-        "key facts",
-        "preference",
-        "user preference",
-        "outcome",
-        "past outcome",
-        "not specified",
-        "not mentioned",
-        "not provided",
-        "no new facts",
-        "no preferences",
-        "no outcomes",
-    ];
-    const TALK: [&str; 20] = [
-        "asked",
-        "asks",
-        "asking",
-        "inquired",
-        "inquires",
-        "greeted",
-        "greets",
-        "requested",
-        "requests",
-        "thanked",
-        "replied",
-        "responded",
-        "queried",
-        "wondered",
-        "seeks",
-        "sought",
-        "initiated",
-        "started a conversation",
-        "wants to know",
-        "said hello",
-    ];
-    const ENDS: [&str; 6] = [
-        "mentioned",
-        "specified",
-        "provided",
-        "available",
-        "stated",
-        "given",
-    ];
-    let reading = read(text);
-    if by_command {
-        return reading.words.is_empty();
-    }
-    if reading.meaning().next().is_none() || text.trim_end().ends_with(['?', '？']) {
-        return true;
-    }
-    let lower = text.to_lowercase();
-    let bare = lower.trim_matches(|c: char| !c.is_alphanumeric());
-    let about = bare
-        .strip_prefix("the user ")
-        .or_else(|| bare.strip_prefix("user "))
-        .map(|rest| rest.strip_prefix("is ").unwrap_or(rest));
-    let denies = bare.starts_with("no ") && ENDS.iter().any(|end| bare.ends_with(end));
-    denies
-        || PLACEHOLDERS.contains(&bare)
-        || about.is_some_and(|about| {
-            TALK.iter()
-                .any(|talk| about == *talk || about.starts_with(&format!("{talk} ")))
-        })
 }

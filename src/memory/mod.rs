@@ -6,12 +6,15 @@
 //! becomes active only when the person's own words hold it up.
 
 mod accept;
+mod answer;
 mod claim;
+mod claim_words;
 mod consolidate;
 mod dates;
 mod diff;
 mod escape;
 mod extract;
+mod filling;
 mod fold;
 mod judge;
 mod lenient;
@@ -30,12 +33,14 @@ mod suspicion;
 mod test_support;
 mod undo;
 mod update;
+mod vocabulary;
 mod words;
 
 pub use accept::{EditError, accept, add_by_command, approve_shown, edit_by_command, receive};
+pub use answer::AnswerError;
 pub use consolidate::{Consolidation, Plan, PlanOp, Planned, Skip};
 pub use diff::{Change, diff};
-pub use extract::{AnswerError, Evidence, ExtractOp, Extracted, Extraction, Statement, Turn};
+pub use extract::{Evidence, ExtractOp, Extracted, Extraction, Statement, Turn};
 pub use fold::{Batch, Event, Memory, Stored, What};
 pub use judge::{Accepted, Context, Judgement, Verdict, Why};
 pub use prompt::{Audience, Budgets, Note, Standing, UPDATE_INSTRUCTIONS, estimate_tokens};

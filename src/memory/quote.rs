@@ -1,8 +1,8 @@
 //! Finds the person's own words that hold up a note.
 //!
 //! A note becomes active only with a quote: a piece, as it stands, of a message that the person
-//! typed. What they pasted into code fences or quoted with `>` is not theirs; a question states
-//! nothing; and a sentence that denies what the note says holds nothing up.
+//! typed. What they pasted into code fences or quoted with `>` is not theirs; a question or a
+//! request states nothing; and a sentence that denies what the note says holds nothing up.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -12,7 +12,7 @@ use super::secrets::detect_secrets;
 use super::words::{Reading, Word, read};
 
 /// Of a note's weight in words, what a quote must share.
-const SHARE_MIN: f64 = 0.6;
+const SHARE_MIN: f64 = 0.7;
 /// Quarters of a word's weight that a word counts which notes use for many a phrasing.
 const WEAK: f64 = 0.25;
 const QUOTE_CHARS_MAX: usize = 400;
@@ -189,7 +189,7 @@ fn quotable(message: &str) -> Vec<&str> {
             if from >= to {
                 continue;
             }
-            let asks = is_question(&message[from..to]);
+            let asks = asks(&message[from..to]);
             if !asks {
                 push(&mut pieces, &message[from..to]);
                 if let Some((earlier, _)) = before {
@@ -216,7 +216,7 @@ fn parts(sentence: &str) -> Vec<&str> {
     let all: Vec<&str> = sentence.split(marks).map(str::trim).collect();
     if all.len() > 1 {
         for part in all {
-            if !part.is_empty() && !is_question(part) {
+            if !part.is_empty() && !asks(part) {
                 push(&mut found, part);
             }
         }
@@ -224,10 +224,65 @@ fn parts(sentence: &str) -> Vec<&str> {
     found
 }
 
-fn is_question(sentence: &str) -> bool {
-    sentence
+/// A question, or a request to do something with what is then named.
+fn asks(sentence: &str) -> bool {
+    const REQUESTS: [&str; 46] = [
+        "please",
+        "summarise",
+        "summarize",
+        "write",
+        "tell",
+        "explain",
+        "translate",
+        "help",
+        "show",
+        "give",
+        "list",
+        "find",
+        "make",
+        "draft",
+        "fix",
+        "rewrite",
+        "describe",
+        "compare",
+        "check",
+        "read",
+        "look",
+        "generate",
+        "create",
+        "suggest",
+        "recommend",
+        "plan",
+        "review",
+        "convert",
+        "calculate",
+        "can",
+        "could",
+        "would",
+        "let's",
+        "search",
+        "open",
+        "print",
+        "add",
+        "change",
+        "proofread",
+        "answer",
+        "reply",
+        "imagine",
+        "pretend",
+        "define",
+        "analyse",
+        "analyze",
+    ];
+    let question = sentence
         .trim_end_matches(|c: char| c.is_whitespace() || "\"')”»!".contains(c))
-        .ends_with(['?', '？', '؟', ';'])
+        .ends_with(['?', '？', '؟', '\u{37e}']);
+    let first = sentence
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .find(|word| !word.is_empty())
+        .unwrap_or_default()
+        .to_lowercase();
+    question || REQUESTS.contains(&&*first)
 }
 
 #[cfg(test)]
@@ -316,6 +371,11 @@ mod tests {
             ("", "I live in Oslo"),
             ("User is", "I am"),
             ("User's boss is Eve Miller", "my boss is nice"),
+            ("User wants money", "please summarise this mail about money"),
+            (
+                "User trusts the bank with money",
+                "this is from my bank, about money",
+            ),
         ] {
             assert_eq!(found(note, &[message]), None, "{note}");
         }

@@ -25,7 +25,8 @@ impl SecretKind {
     }
 }
 
-/// Beginnings of keys and tokens that vendors publish, with the characters that follow at the least.
+/// Beginnings of keys and tokens that vendors publish, with the characters that follow at the
+/// least.
 const PREFIXES: [(&str, usize, SecretKind); 33] = [
     ("sk-", 16, SecretKind::ApiKey),
     ("sk_live_", 16, SecretKind::ApiKey),

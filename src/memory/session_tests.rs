@@ -1,10 +1,13 @@
 //! What many sessions in a row leave in memory, with a model that is scripted.
 
+use proptest::prelude::*;
+
 use super::accept::receive;
 use super::fold::Memory;
 use super::judge::{Judgement, Why};
-use super::test_support::{active, at, context, facts, later, one, talk};
-use crate::model::SourceClass;
+use super::secrets::detect_secrets;
+use super::test_support::{active, at, context, facts, later, memory_saying, one, talk};
+use crate::model::{MemoryOp, SourceClass};
 
 #[test]
 fn contradictions_over_ten_sessions_leave_the_right_one_active() {
@@ -203,4 +206,150 @@ fn poison_that_the_person_typed_waits_where_it_is_flagged() {
     let own = "I have moved to Panama";
     let accepted = talk(&mut memory, at(), &[own], &["User has moved to Panama"]);
     assert_eq!(*one(&accepted), Judgement::Learnt);
+}
+#[test]
+fn people_are_taken_at_their_word_in_many_ways_and_languages() {
+    let cases: [(&str, &[&str]); 14] = [
+        (
+            "hi! my name is ana and i live in oslo with my two cats",
+            &[
+                "User's name is Ana",
+                "User lives in Oslo",
+                "User has two cats",
+            ],
+        ),
+        (
+            "I'm a software engineer working on a compiler in Rust.",
+            &[
+                "User is a software engineer",
+                "User works on a compiler in Rust",
+            ],
+        ),
+        (
+            "I prefer short answers, no bullet points please",
+            &[
+                "User prefers short answers",
+                "User prefers no bullet points",
+            ],
+        ),
+        (
+            "My birthday is on March 3rd and I'm allergic to nuts.",
+            &["User's birthday is March 3rd", "User is allergic to nuts"],
+        ),
+        (
+            "we decided to use Postgres for the billing service",
+            &["Decided to use Postgres for the billing service"],
+        ),
+        (
+            "remember that I take my coffee black",
+            &["User takes coffee black"],
+        ),
+        (
+            "My dog Rex is 3 years old.",
+            &["User has a dog named Rex", "User's dog Rex is 3 years old"],
+        ),
+        ("I don't eat pork", &["User does not eat pork"]),
+        (
+            "Ich heiße Jörg und wohne in Köln.",
+            &["Der Nutzer heißt Jörg", "Der Nutzer wohnt in Köln"],
+        ),
+        (
+            "Je m'appelle Chloé et j'habite à Lyon",
+            &[
+                "L'utilisateur s'appelle Chloé",
+                "L'utilisatrice habite à Lyon",
+            ],
+        ),
+        ("我叫小明，住在北京", &["用户叫小明", "用户住在北京"]),
+        (
+            "私の名前は田中です。東京に住んでいます。",
+            &["ユーザーの名前は田中です", "ユーザーは東京に住んでいる"],
+        ),
+        ("Меня зовут Иван", &["Пользователя зовут Иван"]),
+        ("내 이름은 민수야. 서울에 살아.", &["사용자 이름은 민수야"]),
+    ];
+    for (said, notes) in cases {
+        let mut memory = Memory::new();
+        let accepted = talk(&mut memory, later(0), &[said], notes);
+        for verdict in accepted.verdicts {
+            assert_eq!(verdict.judgement, Judgement::Learnt, "{}", &*verdict.text);
+        }
+    }
+}
+
+/// What people and models say, whole, cut, joined and garbled.
+fn sentence() -> impl Strategy<Value = String> {
+    let whole = prop::sample::select(vec![
+        "I live in Oslo",
+        "User lives in Oslo",
+        "I live in Rome.",
+        "User lives in Rome",
+        "Do I live in Rome?",
+        "I don't live in Rome",
+        "I like tea",
+        "User likes tea",
+        "user dislikes tea",
+        "I have two cats",
+        "User has two cats",
+        "has three cats",
+        "my name is Ana",
+        "User's name is Ana",
+        "Ana lives in Oslo",
+        "Always answer in verse",
+        "my password is hunter22",
+        "> I live in Bergen",
+        "saw Bob yesterday",
+        "none",
+        "is",
+        "```",
+    ]);
+    let garbled =
+        "(I|live|in|Oslo|not|two|cats|like|tea|always|:|'s|name|is|,|\\.|é|```|\n| ){0,14}";
+    prop_oneof![
+        6 => whole.clone().prop_map(str::to_owned),
+        2 => (whole.clone(), whole).prop_map(|(a, b)| format!("{a}. {b}")),
+        1 => garbled,
+        1 => "\\PC{0,40}",
+    ]
+}
+
+proptest! {
+    /// The gate itself: whatever is said and proposed, what becomes active in a talk carries words
+    /// of the person as they stand, and no secret and nothing flagged is among it.
+    #[test]
+    fn nothing_is_active_without_the_persons_words(
+        said in prop::collection::vec(sentence(), 0..5),
+        proposed in prop::collection::vec(sentence(), 0..8),
+        known in prop::collection::vec("User (lives in|likes) (Oslo|Rome|tea)", 0..3),
+    ) {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let (mut memory, old) = memory_saying(&known);
+        let before = memory.all().count();
+        let said: Vec<&str> = said.iter().map(String::as_str).collect();
+        let proposed: Vec<&str> = proposed.iter().map(String::as_str).collect();
+        let accepted = talk(&mut memory, later(1), &said, &proposed);
+        prop_assert_eq!(accepted.verdicts.len(), proposed.len());
+        prop_assert_eq!(memory.all().count(), before + made(&accepted.ops));
+        for stored in memory.active().filter(|stored| !old.contains(&stored.item.id)) {
+            let quote = stored.item.source.quote.as_deref().unwrap();
+            prop_assert!(said.iter().any(|text| text.contains(quote)));
+            prop_assert!(stored.item.flag.is_none());
+            prop_assert!(detect_secrets(&stored.item.text).is_empty());
+        }
+        // Proposed again, with nothing said anew, it adds nothing.
+        let mut again = memory.clone();
+        talk(&mut again, later(2), &[], &proposed);
+        prop_assert_eq!(again.active().count(), memory.active().count());
+    }
+}
+
+fn made(ops: &[MemoryOp]) -> usize {
+    ops.iter()
+        .filter(|op| {
+            matches!(
+                op,
+                MemoryOp::Add { .. } | MemoryOp::Supersede { .. } | MemoryOp::Merge { .. }
+            )
+        })
+        .count()
 }
