@@ -5,7 +5,7 @@ use crate::model::{Id, Kind, MemoryOp, SourceClass, Status, Text};
 
 use super::escape::one_line;
 use super::fold::Memory;
-use super::judge::{Accepted, Candidate, Context, Judge, Judgement};
+use super::judge::{Accepted, Candidate, Context, Judge, Judgement, Knowledge};
 use super::proposal::Proposal;
 use super::quote::{Quotable, Said};
 use super::secrets::{SecretKind, detect_secrets};
@@ -137,12 +137,8 @@ pub fn edit_by_command(id: Id, text: &str, memory: &Memory) -> Result<MemoryOp, 
 /// The approvals of what a person was shown, and the ids of items that no longer wait or no longer
 /// say what was shown: these are not approved. What an approved item says otherwise than is
 /// superseded with it, also where that was learnt while it waited.
-pub fn approve_shown(
-    shown: &[(Id, Text)],
-    memory: &Memory,
-    context: &Context,
-) -> (Vec<MemoryOp>, Vec<Id>) {
-    let judge = Judge::new(memory, context);
+pub fn approve_shown(shown: &[(Id, Text)], memory: &Memory) -> (Vec<MemoryOp>, Vec<Id>) {
+    let known = Knowledge::of(memory);
     let mut ops = Vec::new();
     let mut changed = Vec::new();
     for (id, text) in shown {
@@ -154,7 +150,7 @@ pub fn approve_shown(
             continue;
         };
         ops.push(MemoryOp::Approve { id: *id });
-        for old in judge.answered_by(*id, text) {
+        for old in known.answered_by(*id, text) {
             if stored.item.supersedes != Some(old) {
                 ops.push(MemoryOp::Supersede {
                     id: old,

@@ -441,7 +441,7 @@ fn only_what_was_shown_is_approved() {
         text: "B!".into(),
     };
     memory.apply_ops(at(), &[edit]);
-    let (ops, changed) = approve_shown(&shown, &memory, &context(at()));
+    let (ops, changed) = approve_shown(&shown, &memory);
     assert_eq!(ops, [MemoryOp::Approve { id: a.id }]);
     assert_eq!(changed, [b.id, Id::NIL]);
 }
@@ -459,7 +459,7 @@ fn an_approved_item_answers_what_was_learnt_while_it_waited() {
     talk(&mut memory, later(1), &["I like tea"], &["User likes tea"]);
     let waiting = &memory.pending().next().unwrap().item;
     let shown = [(waiting.id, waiting.text.clone())];
-    let (ops, _) = approve_shown(&shown, &memory, &context(later(2)));
+    let (ops, _) = approve_shown(&shown, &memory);
     memory.apply_ops(later(2), &ops);
     assert_eq!(active(&memory), ["User lives in Panama", "User likes tea"]);
     assert_eq!(memory.counts().superseded, 1);

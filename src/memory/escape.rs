@@ -29,7 +29,7 @@ pub(super) fn is_invisible(c: char) -> bool {
 }
 
 /// One line of words: whitespace runs become one space, invisible characters go.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut space = false;
     for c in text.chars() {
@@ -47,7 +47,7 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// A JSON string of one line that opens no tag, no fence and no turn.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     escaped(&one_line(text))
 }
 

@@ -114,6 +114,12 @@ pub(super) struct Judge<'a> {
     accepted: Accepted,
 }
 
+/// All that there is to judge against.
+pub(super) struct Knowledge {
+    known: Vec<Known>,
+    own_names: Vec<String>,
+}
+
 /// An item that there is, or that was just made.
 struct Known {
     id: Id,
@@ -191,8 +197,8 @@ impl Known {
     }
 }
 
-impl<'a> Judge<'a> {
-    pub(super) fn new(memory: &Memory, context: &'a Context) -> Self {
+impl Knowledge {
+    pub(super) fn of(memory: &Memory) -> Self {
         let mut known: Vec<Known> = memory.all().map(Known::of).collect();
         let own_names: Vec<String> = known
             .iter()
@@ -206,23 +212,7 @@ impl<'a> Judge<'a> {
                 known.claims = Claims::of(&without_dates(&stored.item.text), &own_names);
             }
         }
-        Judge {
-            context,
-            known,
-            own_names,
-            accepted: Accepted::default(),
-        }
-    }
-
-    /// The names by which memory knows the person.
-    pub(super) fn own_names(&self) -> &[String] {
-        &self.own_names
-    }
-
-    /// Whether two notes give a value to the same attribute of the same subject.
-    pub(super) fn share_an_attribute(&self, a: &str, b: &str) -> bool {
-        let claims = |text: &str| Claims::of(&without_dates(text), &self.own_names);
-        claims(a).share_an_attribute(&claims(b))
+        Knowledge { known, own_names }
     }
 
     /// The active items that one which is about to become active says otherwise than, and can take
@@ -240,6 +230,29 @@ impl<'a> Judge<'a> {
             })
             .map(|known| known.id)
             .collect()
+    }
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(memory: &Memory, context: &'a Context) -> Self {
+        let Knowledge { known, own_names } = Knowledge::of(memory);
+        Judge {
+            context,
+            known,
+            own_names,
+            accepted: Accepted::default(),
+        }
+    }
+
+    /// The names by which memory knows the person.
+    pub(super) fn own_names(&self) -> &[String] {
+        &self.own_names
+    }
+
+    /// Whether two notes give a value to the same attribute of the same subject.
+    pub(super) fn share_an_attribute(&self, a: &str, b: &str) -> bool {
+        let claims = |text: &str| Claims::of(&without_dates(text), &self.own_names);
+        claims(a).share_an_attribute(&claims(b))
     }
 
     pub(super) fn finish(self) -> Accepted {

@@ -40,6 +40,7 @@ pub use accept::{EditError, accept, add_by_command, approve_shown, edit_by_comma
 pub use answer::AnswerError;
 pub use consolidate::{Consolidation, Plan, PlanOp, Planned, Skip};
 pub use diff::{Change, diff};
+pub use escape::{one_line, quoted};
 pub use extract::{Evidence, ExtractOp, Extracted, Extraction, Statement, Turn};
 pub use fold::{Batch, Event, Memory, Stored, What};
 pub use judge::{Accepted, Context, Judgement, Verdict, Why};
