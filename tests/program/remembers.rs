@@ -218,6 +218,19 @@ fn incognito_and_no_memory_leave_nothing_and_take_nothing() {
 }
 
 #[test]
+fn what_the_prompt_holds_already_is_not_recalled_a_second_time() {
+    let home = Home::with_vault();
+    home.agent(["memory", "add", "my cat is called Mirabelle"])
+        .run()
+        .expect_code(0);
+    let server = Server::new(vec![anthropic(&["Mirabelle."])]);
+    let run = home.agent(["ask", "what is my cat called?"]);
+    server.anthropic(run).run().expect_code(0);
+    let request = server.asked()[0].body.to_string();
+    assert_eq!(request.matches("Mirabelle").count(), 1, "{request}");
+}
+
+#[test]
 fn what_is_forgotten_is_not_sent_again() {
     let home = Home::with_vault();
     let item = home.json(["memory", "add", "my cat is called Mirabelle"]);

@@ -136,19 +136,23 @@ impl Home {
         }
     }
 
-    /// A shell script that is given the program as `$1` and these arguments behind it.
+    /// A shell script that is given the program and its arguments as `"$@"`.
     pub fn shell(&self, script: &str, args: &[&str]) -> Run {
+        self.bare_shell(script, args)
+            .env("AGENT_PASSPHRASE", PASSPHRASE)
+            .without_terminal()
+    }
+
+    /// The same without a passphrase, on whatever terminal the caller gives it.
+    pub fn bare_shell(&self, script: &str, args: &[&str]) -> Run {
         let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", script, "sh"])
-            .arg(&self.program)
-            .args(args);
+        command.args(["-c", script, "sh"]);
+        command.arg(&self.program).args(args);
         self.furnish(&mut command);
-        let run = Run {
+        Run {
             command,
             stdin: Vec::new(),
-        };
-        run.env("AGENT_PASSPHRASE", PASSPHRASE).without_terminal()
+        }
     }
 
     /// Gives a command this home and nothing else of the machine's environment.
