@@ -127,7 +127,10 @@ impl Session {
         let hits = recall
             .index
             .recall(&text, CANDIDATES, &mut |seq| at_hand.contains(&seq))?;
-        let mut notes = self.memory_notes(recall, &text, audience, now)?;
+        let mut notes = match self.settings.use_memory {
+            true => self.memory_notes(recall, &text, audience, now)?,
+            false => Vec::new(),
+        };
         for hit in hits {
             if notes.len() == NOTES_MAX {
                 break;
