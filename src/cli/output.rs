@@ -52,11 +52,26 @@ pub(super) fn print_line(text: &str) -> Result<(), Failure> {
     )
 }
 
-/// Writes bytes and a line feed to stdout at once.
-pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+/// JSON text whose strings hold nothing that could act on a terminal: JSON itself demands escapes
+/// only below U+0020.
+fn inert_json(json: &str) -> String {
+    let mut inert = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_harmless(c) {
+            true => inert.push(c),
+            // None of these lies beyond the first plane.
+            false => inert.push_str(&format!("\\u{:04x}", u32::from(c))),
+        }
+    }
+    inert
+}
+
+/// Writes one line of JSON to stdout at once.
+pub(super) fn print_json_line(json: &[u8]) -> Result<(), Failure> {
+    let line = inert_json(&String::from_utf8_lossy(json));
     let mut out = io::stdout().lock();
     outcome(
-        out.write_all(bytes)
+        out.write_all(line.as_bytes())
             .and_then(|()| out.write_all(b"\n"))
             .and_then(|()| out.flush()),
     )
@@ -65,7 +80,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 /// Writes one JSON document to stdout.
 pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     let text = serde_json::to_vec(value).map_err(|error| Failure::Output(error.into()))?;
-    print_bytes(&text)
+    print_json_line(&text)
 }
 
 /// Writes one line to stderr; there is nobody to tell if that fails.
@@ -105,5 +120,13 @@ mod tests {
         assert_eq!(harmless(hostile), "a[31mred]0;title2Jtxt\tb\nc");
         assert_eq!(harmless("Zürich 🙂 日本語"), "Zürich 🙂 日本語");
         assert_eq!(one_line(" a\n b\x1b\tc "), "a b c");
+    }
+
+    #[test]
+    fn json_with_escapes_is_the_same_json() {
+        let text = "a\u{1b}[0m\u{9b}2J\u{7f}\u{202e}b 🙂";
+        let inert = inert_json(&serde_json::to_string(text).unwrap());
+        assert_eq!(inert, r#""a\u001b[0m\u009b2J\u007f\u202eb 🙂""#);
+        assert_eq!(serde_json::from_str::<String>(&inert).unwrap(), text);
     }
 }

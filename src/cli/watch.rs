@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::args::WatchArgs;
 use super::failure::Failure;
-use super::output::{harmless, one_line, print_bytes, print_line};
+use super::output::{harmless, one_line, print_json_line, print_line};
 use super::shell::Shell;
 use crate::model::{MemoryEvent, MemoryOp, Message, Record, Role};
 use crate::vault::{Entry, Log, Vault};
@@ -44,7 +44,7 @@ fn print_behind(shell: &Shell, vault: &mut Vault, after: &mut u64) -> Result<(),
         *after = last.seq;
         for entry in &batch {
             if shell.global.json {
-                print_bytes(entry.line())?;
+                print_json_line(entry.line())?;
             } else {
                 print_line(&describe(entry))?;
             }
