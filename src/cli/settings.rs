@@ -155,7 +155,7 @@ pub(super) fn models(shell: &Shell, args: &ModelsArgs) -> Result<ExitCode, Failu
             let name = row
                 .name
                 .map_or_else(String::new, |name| format!("  {}", one_line(&name)));
-            print_line(&format!("{}{name}", row.model))?;
+            print_line(&format!("{}{name}", one_line(&row.model)))?;
         }
     }
     Ok(ExitCode::SUCCESS)
