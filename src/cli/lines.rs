@@ -8,7 +8,7 @@ use super::output::stdin_is_terminal;
 use crate::model::Text;
 
 /// The most that is read: a record holds 16 MiB, and JSON may need room for escapes.
-const INPUT_BYTES_MAX: usize = 12 << 20;
+pub(super) const INPUT_BYTES_MAX: usize = 12 << 20;
 const ATTACHED_BYTES_MAX: usize = 8 << 20;
 
 /// Everything on standard input; nothing where that is a terminal.

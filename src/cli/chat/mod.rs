@@ -2,8 +2,8 @@
 
 mod commands;
 mod editor;
+mod piped;
 
-use std::io::BufRead;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -242,23 +242,6 @@ impl Chatting {
             self.conversation = session.conversation();
         }
         self.keys = ProviderKeys::default();
-    }
-
-    fn from_a_pipe(&mut self) -> Result<ExitCode, Failure> {
-        let mut at = 0;
-        for line in std::io::stdin().lock().split(b'\n') {
-            let bytes = line.map_err(Failure::Input)?;
-            let length = bytes.len() + 1;
-            let line = String::from_utf8(bytes).map_err(|e| Failure::InputEncoding {
-                at: at + e.utf8_error().valid_up_to(),
-            })?;
-            at += length;
-            match self.line(line.trim_end_matches('\r'))? {
-                Outcome::Go => {}
-                Outcome::Leave => break,
-            }
-        }
-        Ok(ExitCode::SUCCESS)
     }
 
     /// What a chat goes on after: a turn that failed is not the end of it.
