@@ -23,6 +23,11 @@ pub(super) enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Edit(#[from] EditError),
+    #[error("{}", usage_line(.0))]
+    Usage(clap::Error),
+    /// What `init` was asked to derive keys with.
+    #[error(transparent)]
+    KdfOptions(SealError),
     #[error("there is no terminal to ask on")]
     NoTerminal,
     #[error("interrupted")]
@@ -97,6 +102,13 @@ impl From<ProviderError> for Failure {
     }
 }
 
+/// What is wrong with the arguments, without the usage that clap puts below it.
+fn usage_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let what = text.split("\n\n").next().unwrap_or_default();
+    super::output::one_line(what.trim_start_matches("error: "))
+}
+
 #[derive(Serialize)]
 struct Report<'a> {
     error: &'a str,
@@ -115,6 +127,7 @@ impl Failure {
             Failure::Chat(ChatError::Provider(_)) => 20,
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
             Failure::Config(_) => 2,
+            Failure::Usage(_) | Failure::KdfOptions(_) => 2,
             Failure::Interrupted => 130,
             Failure::BrokenPipe => 0,
             Failure::Output(error) if error.kind() == io::ErrorKind::StorageFull => 17,
@@ -167,6 +180,7 @@ impl Failure {
                 "use a model on this machine (-m ollama/…), or start another conversation (--new)"
             }
             Failure::Config(ConfigError::UnknownKey { .. }) => "agent config list shows them all",
+            Failure::Usage(_) => "agent help shows what there is",
             Failure::NoTerminal => {
                 "give the passphrase with --passphrase-file, --passphrase-fd, \
                  --passphrase-command or AGENT_PASSPHRASE"

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use args::{Cli, Command};
+use args::{Cli, Command, ConfigAction};
 use failure::Failure;
 use shell::Shell;
 
@@ -37,14 +37,20 @@ pub fn run() -> ExitCode {
     guard::harden();
     let matches = match Cli::command().try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     let json = cli.global.json;
-    let outcome = Shell::new(cli.global).and_then(|shell| dispatch(shell, cli.command));
+    let shell = match &cli.command {
+        Some(Command::Config {
+            action: ConfigAction::Path | ConfigAction::Edit,
+        }) => Shell::whatever_the_settings(cli.global),
+        _ => Shell::new(cli.global),
+    };
+    let outcome = shell.and_then(|shell| dispatch(shell, cli.command));
     match outcome {
         Ok(code) => code,
         Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
@@ -56,9 +62,16 @@ pub fn run() -> ExitCode {
 }
 
 /// Help and version go to stdout with success; anything else is a usage error.
-fn usage(error: &clap::Error) -> ExitCode {
-    error.print().ok();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+fn usage(error: clap::Error) -> ExitCode {
+    // What was typed could not be parsed, so it is only looked at.
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    if json && error.use_stderr() {
+        Failure::Usage(error).report(true);
+    } else {
+        error.print().ok();
+    }
+    code
 }
 
 fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure> {

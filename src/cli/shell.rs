@@ -33,18 +33,30 @@ pub(super) fn now() -> Timestamp {
 
 impl Shell {
     pub(super) fn new(global: Global) -> Result<Self, Failure> {
+        let mut shell = Shell::without_settings(global)?;
+        shell.config = config::load(&shell.paths.config_file)?;
+        Ok(shell)
+    }
+
+    /// For the commands that mend a settings file: a broken one must not stand in their way.
+    pub(super) fn whatever_the_settings(global: Global) -> Result<Self, Failure> {
+        let mut shell = Shell::without_settings(global)?;
+        shell.config = config::load(&shell.paths.config_file).unwrap_or_default();
+        Ok(shell)
+    }
+
+    fn without_settings(global: Global) -> Result<Self, Failure> {
         let environment = Environment::read()?;
         let paths = Paths::new(
             &environment,
             global.state_dir.as_deref(),
             global.profile.as_deref(),
         )?;
-        let config = config::load(&paths.config_file)?;
         Ok(Shell {
             global,
             environment,
             paths,
-            config,
+            config: Config::default(),
         })
     }
 
