@@ -225,6 +225,59 @@ fn its_commands_do_what_help_says() {
 }
 
 #[test]
+fn a_pasted_text_of_several_lines_is_one_message() {
+    let home = Home::with_vault();
+    let server = Server::new(vec![anthropic(&["Read."])]);
+    let mut terminal = chat(&home, &server, &[]);
+    terminal.press("\u{1b}[200~first pasted\rsecond pasted\u{1b}[201~");
+    terminal.wait_for("second pasted");
+    terminal.press("\r");
+    terminal.wait_for("Read.");
+    terminal.wait_for(PROMPT);
+    leave(terminal);
+    assert_eq!(
+        server.asked()[0].messages()[0].1,
+        "first pasted\nsecond pasted"
+    );
+}
+
+#[test]
+fn incognito_needs_no_vault_and_leaves_no_trace() {
+    let home = Home::new();
+    let before = home.files();
+    let server = Server::new(vec![anthropic(&["one"]), anthropic(&["two"])]);
+    let run = home.bare(["chat", "-n"]);
+    let mut terminal = Terminal::start(server.anthropic(run));
+    terminal.wait_for("Incognito");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("first line");
+    terminal.wait_for("one");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("second line");
+    terminal.wait_for("two");
+    terminal.wait_for(PROMPT);
+    leave(terminal);
+    assert_eq!(
+        server.asked()[1].messages().len(),
+        3,
+        "it is a conversation all the same"
+    );
+    assert_eq!(home.files(), before);
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_chat_and_keeps_what_was_said() {
+    let home = Home::with_vault();
+    let server = Server::new(vec![Say::Hang(Vec::new())]);
+    let mut terminal = chat(&home, &server, &[]);
+    terminal.type_line("keep this line");
+    server.wait_for(1);
+    terminal.hang_up();
+    assert_eq!(messages(&home)[0]["content"][0]["text"], "keep this line");
+    home.agent(["verify"]).run().expect_code(0);
+}
+
+#[test]
 fn ctrl_c_stops_a_reply_and_keeps_it_and_the_chat_goes_on() {
     let home = Home::with_vault();
     let stopped = Say::Hang(anthropic_start(&["Once upon a time"]));

@@ -231,6 +231,37 @@ fn what_the_prompt_holds_already_is_not_recalled_a_second_time() {
 }
 
 #[test]
+fn a_conversation_that_is_deleted_is_hidden_everywhere() {
+    let home = Home::with_vault();
+    home.agent(["ask", "the parcel stands in the barn"])
+        .run()
+        .expect_code(0);
+    let id = home.json(["history", "list"])[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    home.agent(["history", "delete", &id]).run().expect_code(0);
+    assert_eq!(home.json(["history", "list"]).as_array().unwrap().len(), 0);
+    home.agent(["history", "show", &id]).run().expect_code(1);
+    let server = Server::new(vec![anthropic(&["I do not know."])]);
+    let run = home.agent(["ask", "where does the parcel stand?"]);
+    server.anthropic(run).run().expect_code(0);
+    assert!(!server.asked()[0].body.to_string().contains("barn"));
+}
+
+#[test]
+fn what_was_said_in_another_conversation_is_recalled() {
+    let home = Home::with_vault();
+    home.agent(["ask", "the parcel for Irma stands in the barn"])
+        .run()
+        .expect_code(0);
+    let server = Server::new(vec![anthropic(&["In the barn."])]);
+    let run = home.agent(["ask", "where is the parcel for Irma?"]);
+    server.anthropic(run).run().expect_code(0);
+    assert!(server.asked()[0].system().contains("stands in the barn"));
+}
+
+#[test]
 fn what_is_forgotten_is_not_sent_again() {
     let home = Home::with_vault();
     let item = home.json(["memory", "add", "my cat is called Mirabelle"]);

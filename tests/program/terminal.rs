@@ -125,6 +125,16 @@ impl Terminal {
         String::from_utf8_lossy(&self.view.0.lock().unwrap().bytes).into_owned()
     }
 
+    /// Takes the terminal away, as closing its window does, and waits for the end of the process.
+    pub fn hang_up(mut self) {
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::Signal::HUP,
+        )
+        .unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for the end of the process.
     #[track_caller]
     pub fn end(mut self) -> ExitStatus {
@@ -164,7 +174,10 @@ fn watch(master: &OwnedFd) -> Arc<(Mutex<View>, Condvar)> {
         loop {
             // A terminal that nobody holds any more is an error to read from.
             let got = source.read(&mut piece).unwrap_or(0);
-            let mut view = shared.0.lock().unwrap();
+            // A test that failed has left its screen behind.
+            let Ok(mut view) = shared.0.lock() else {
+                return;
+            };
             view.parser.process(&piece[..got]);
             view.bytes.extend(&piece[..got]);
             view.closed = got == 0;
