@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::mpsc::{self, Sender};
 
-use rustyline::config::{BellStyle, Builder};
+use rustyline::config::{Behavior, BellStyle, Builder};
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor as Rustyline, ExternalPrinter};
@@ -47,6 +47,8 @@ fn make() -> rustyline::Result<Inner> {
         .auto_add_history(true)
         .bracketed_paste(true)
         .bell_style(BellStyle::None)
+        // The prompt is for the terminal, also where stdout goes to a file.
+        .behavior(Behavior::PreferTerm)
         .build();
     let history = MemHistory::with_config(&config);
     Rustyline::with_history(config, history)
