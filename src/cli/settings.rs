@@ -77,13 +77,15 @@ fn edit(shell: &Shell) -> Result<(), Failure> {
         .clone()
         .unwrap_or_else(|| "vi".into());
     let shown = editor.to_string_lossy().into_owned();
+    // A command line, quotes and all: as git and crontab take it.
+    let mut script = editor;
+    script.push(" \"$1\"");
     let mut command = Command::new("/bin/sh");
     command
         .arg("-c")
-        .arg("exec $EDITOR_COMMAND \"$1\"")
+        .arg(script)
         .arg("sh")
         .arg(&shell.paths.config_file);
-    command.env("EDITOR_COMMAND", editor);
     for name in CHILD_MUST_NOT_SEE
         .iter()
         .copied()
