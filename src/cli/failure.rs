@@ -23,6 +23,8 @@ pub(super) enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Edit(#[from] EditError),
+    #[error("these key derivation options are not allowed: {0}")]
+    KdfOption(#[source] SealError),
     #[error("there is no terminal to ask on")]
     NoTerminal,
     #[error("interrupted")]
@@ -114,7 +116,7 @@ impl Failure {
             Failure::Chat(ChatError::Provider(ProviderError::Config(_))) => 2,
             Failure::Chat(ChatError::Provider(_)) => 20,
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
-            Failure::Config(_) => 2,
+            Failure::Config(_) | Failure::KdfOption(_) | Failure::NotADate(_) => 2,
             Failure::Interrupted => 130,
             Failure::BrokenPipe => 0,
             Failure::Output(error) if error.kind() == io::ErrorKind::StorageFull => 17,

@@ -104,7 +104,7 @@ fn parameters(args: &InitArgs) -> Result<KdfParams, Failure> {
         t,
         p: args.kdf_lanes.unwrap_or(default.p),
     };
-    params.check(0)?;
+    params.check(0).map_err(Failure::KdfOption)?;
     match args.kdf_passes {
         Some(_) => Ok(params),
         None => Ok(params.calibrated(UNLOCK_TARGET)?),

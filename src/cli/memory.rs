@@ -236,6 +236,7 @@ impl Desk {
         };
         let accepted = memory::add_by_command(text, kind, pin, &self.view.fold, &context);
         let id = self.accepted_id(&accepted)?;
+        let was = self.replaced(&accepted);
         self.append(accepted.ops)?;
         let Some(stored) = id.and_then(|id| self.view.fold.item(id)) else {
             return Err(Failure::EmptyText);
@@ -244,14 +245,26 @@ impl Desk {
             return print_json(&Shown::from(&stored.item));
         }
         let id = self.view.fold.short_id(stored.item.id);
-        let known = matches!(
-            accepted.verdicts.first().map(|v| &v.judgement),
-            Some(Judgement::Known { .. })
-        );
-        let word = if known { "known already" } else { "remembered" };
-        self.shell
-            .note(&format!("{word} {id}: {}", one_line(&stored.item.text)));
+        let text = one_line(&stored.item.text);
+        let line = match accepted.verdicts.first().map(|verdict| &verdict.judgement) {
+            Some(Judgement::Known { .. }) => format!("known already, {id}: {text}"),
+            Some(Judgement::Replaced(_)) => format!("remembered {id}: {text}, in place of {was}"),
+            _ => format!("remembered {id}: {text}"),
+        };
+        self.shell.note(&line);
         Ok(())
+    }
+
+    /// The words of the items that an addition takes the place of.
+    fn replaced(&self, accepted: &Accepted) -> String {
+        let Some(Judgement::Replaced(ids)) = accepted.verdicts.first().map(|v| &v.judgement) else {
+            return String::new();
+        };
+        let stored = ids.iter().filter_map(|id| self.view.fold.item(*id));
+        let texts: Vec<String> = stored
+            .map(|stored| format!("“{}”", one_line(&stored.item.text)))
+            .collect();
+        texts.join(" and ")
     }
 
     /// The item that an addition made or found.

@@ -206,6 +206,10 @@ impl Store for FailingStore {
         self.change(|| self.inner.put_witness(vault, place, bytes))
     }
 
+    fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError> {
+        self.inner.claim(name)
+    }
+
     fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError> {
         self.inner.watch(wake)
     }

@@ -18,7 +18,7 @@ use super::name::{
     self, Dir, HEADER, LOCK, Name, Part, QUARANTINE, SEARCH_INDEX, SESSION_LOG, is_temporary,
 };
 use super::watch::{Watching, watch};
-use super::{Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
+use super::{Claim, Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
 use crate::seal::{EpochId, Random, Sealed, SealedFrames, VaultId, WITNESS_PLACE_BYTES};
 
 /// Room that a write leaves on the disk beyond its own size.
@@ -47,8 +47,14 @@ pub(super) fn open_existing(path: &Path, writable: bool) -> io::Result<Option<Fi
         path,
         OFlags::NONBLOCK | if writable { both } else { OFlags::RDONLY },
     ) {
-        // A read-only disk still shows what is on it.
-        Err(e) if writable && matches!(e.kind(), ErrorKind::ReadOnlyFilesystem) => {
+        // What may not be written can still be read.
+        Err(e)
+            if writable
+                && matches!(
+                    e.kind(),
+                    ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+                ) =>
+        {
             open(path, OFlags::NONBLOCK | OFlags::RDONLY)
         }
         other => other,
@@ -86,6 +92,20 @@ pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
 
 fn sync_dir(path: &Path) -> io::Result<()> {
     open(path, OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()
+}
+
+/// An empty file that is locked as long as it is claimed, and removed with the claim. Whoever
+/// opens it in that very moment locks a file without a name: two windows then share a name, which
+/// costs nothing but the order of what they say.
+struct Claimed {
+    path: PathBuf,
+    _held: Exclusive,
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        fs::remove_file(&self.path).ok();
+    }
 }
 
 /// Syncs a directory that is not ours, where it lets itself be opened.
@@ -573,6 +593,22 @@ impl Store for FileStore {
         };
         let at = (place % 2 * WITNESS_PLACE_BYTES) as u64;
         file.write_all_at(bytes.bytes(), at).map_err(fail)
+    }
+
+    fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError> {
+        let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+        let dir = self.witness_dir.with_file_name("open");
+        let fail = |source| StoreError::from_io(dir.display().to_string(), source);
+        let mut builder = fs::DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(fail)?;
+        let path = dir.join(name);
+        Ok(lock::try_exclusive(open_lock(&path)?).map(|held| Claim {
+            _held: Box::new(Claimed { path, _held: held }),
+        }))
     }
 
     fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError> {

@@ -45,6 +45,11 @@ pub struct Shared {
     _held: Box<dyn Send>,
 }
 
+/// A name that this process has among those of this machine, until dropped.
+pub struct Claim {
+    _held: Box<dyn Send>,
+}
+
 /// What an exclusive lock is for: other processes are told, and wait longer for a rewrite.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
@@ -188,6 +193,10 @@ pub trait Store: Send + Sync {
 
     /// Writes one of the two places, without a sync.
     fn put_witness(&self, vault: VaultId, place: usize, bytes: &Sealed) -> Result<(), StoreError>;
+
+    /// Claims a name among the processes of this machine, until the claim is dropped; none while
+    /// another process has it. Leaves nothing that matters after a crash.
+    fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError>;
 
     /// Calls `wake` whenever something may have changed, until the result is dropped.
     fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError>;

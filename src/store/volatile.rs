@@ -1,13 +1,13 @@
 //! The volatile store: the same names and bytes in RAM, gone with the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::error::StoreError;
 use super::name::{Dir, Name};
 use super::watch::Watching;
-use super::{Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
+use super::{Claim, Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
 use crate::seal::{EpochId, Sealed, SealedFrames, VaultId, WITNESS_PLACE_BYTES};
 
 /// A store in RAM. Clones share their content, as processes share a directory.
@@ -27,6 +27,7 @@ struct State {
     /// Readers that hold the lock; `WRITER` while it is exclusive.
     holders: usize,
     index_locked: bool,
+    claims: BTreeSet<[u8; 16]>,
 }
 
 const WRITER: usize = usize::MAX;
@@ -61,6 +62,23 @@ impl Drop for Release {
     fn drop(&mut self) {
         (self.undo)(&mut self.state.0.lock().unwrap_or_else(PoisonError::into_inner));
         self.state.1.notify_all();
+    }
+}
+
+/// Gives a claimed name back when dropped.
+struct Unclaim {
+    state: Arc<(Mutex<State>, Condvar)>,
+    name: [u8; 16],
+}
+
+impl Drop for Unclaim {
+    fn drop(&mut self) {
+        self.state
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .claims
+            .remove(&self.name);
     }
 }
 
@@ -353,6 +371,20 @@ impl Store for VolatileStore {
         let at = place % 2 * WITNESS_PLACE_BYTES;
         places[at..at + WITNESS_PLACE_BYTES].copy_from_slice(bytes.bytes());
         Ok(())
+    }
+
+    fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError> {
+        let mut state = self.lock();
+        if !state.claims.insert(name) {
+            return Ok(None);
+        }
+        let held = Unclaim {
+            state: self.state.clone(),
+            name,
+        };
+        Ok(Some(Claim {
+            _held: Box::new(held),
+        }))
     }
 
     fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError> {
