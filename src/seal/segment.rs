@@ -9,7 +9,7 @@ use super::keys::DataKey;
 use super::sealed::Sealed;
 
 /// `first_seq u64 ‖ count u32 ‖ 0 u32 ‖ link_before 32 ‖ link_after 32`.
-const SEGMENT_HEAD_BYTES: usize = 80;
+pub(super) const SEGMENT_HEAD_BYTES: usize = 80;
 
 /// What a segment's first chunk tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +22,7 @@ pub struct SegmentHead {
 }
 
 impl SegmentHead {
-    fn parse(text: &[u8]) -> Result<Self, SealError> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, SealError> {
         let head = text
             .first_chunk::<SEGMENT_HEAD_BYTES>()
             .ok_or(SealError::SegmentCount)?;
@@ -166,6 +166,17 @@ impl Salvage {
     }
 }
 
+/// Grows without leaving unwiped copies behind.
+pub(super) fn push_wiped(text: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    let wanted = text.len() + more.len();
+    if wanted > text.capacity() {
+        let mut grown = Zeroizing::new(Vec::with_capacity(wanted.max(2 * text.capacity())));
+        grown.extend_from_slice(text);
+        *text = grown;
+    }
+    text.extend_from_slice(more);
+}
+
 /// Builds a segment record by record.
 pub struct SegmentWriter {
     before: Position,
@@ -185,21 +196,10 @@ impl SegmentWriter {
 
     pub fn push(&mut self, chain: &Chain, record: &[u8]) -> Result<Position, SealError> {
         check_record(record)?;
-        self.reserve(record.len() + 1);
-        self.text.extend_from_slice(record);
-        self.text.push(b'\n');
+        push_wiped(&mut self.text, record);
+        push_wiped(&mut self.text, b"\n");
         self.at = chain.next(self.at, record);
         Ok(self.at)
-    }
-
-    /// Grows without leaving unwiped copies behind.
-    fn reserve(&mut self, more: usize) {
-        let wanted = self.text.len() + more;
-        if wanted > self.text.capacity() {
-            let mut grown = Zeroizing::new(Vec::with_capacity(wanted.next_power_of_two()));
-            grown.extend_from_slice(&self.text);
-            self.text = grown;
-        }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What can be true of a vault that is not as it should be.
 
-use crate::seal::SealError;
+use crate::seal::{SealError, SlotId};
 use crate::store::StoreError;
 
 /// A place that does not open, while everything around it does.
@@ -81,6 +81,12 @@ pub enum VaultError {
     Damaged(Damage),
     #[error("{file} does not hold what was just written to it")]
     ReadBack { file: String },
+    #[error("the secret of key slot {label} was not given")]
+    SlotNotGiven { slot: SlotId, label: String },
+    #[error("what was given does not open key slot {slot}")]
+    NotOfSlot { slot: SlotId },
+    #[error("another process has changed the key slots")]
+    SlotsChanged,
     #[error("a record of {len} bytes is too long; {max} are allowed")]
     RecordTooLong { len: usize, max: usize },
     #[error("the vault changed again and again while it was being read")]

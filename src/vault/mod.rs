@@ -12,8 +12,11 @@ mod init;
 mod log;
 mod open;
 mod provider_keys;
+mod rekey;
+mod rewrite;
 mod roll;
 mod scan;
+mod source;
 mod verify;
 mod witness;
 
@@ -25,10 +28,12 @@ pub use error::{Damage, DamageKind, Rollback, VaultError};
 pub use init::NewVault;
 pub use open::{LockedVault, Secret};
 pub use provider_keys::ProviderKeys;
+pub use rekey::SlotChange;
+pub use rewrite::{LostRecords, Rewritten, Verdict, Why};
 pub use verify::{Finding, Structure, VerifyReport, structure};
 
 use crate::model::{FoldName, Record};
-use crate::seal::{DataKey, EpochId, Header, Position, VaultId, VaultKey};
+use crate::seal::{DataKey, EpochId, Header, Position, SlotId, VaultId, VaultKey};
 use crate::store::{Part, Revision, Store, Wait};
 use log::OpenLog;
 use witness::WitnessState;
@@ -82,6 +87,8 @@ pub struct Vault {
     key: VaultKey,
     header: Header,
     header_held: Revision,
+    /// The slot whose secret was given, if one was.
+    opened_by: Option<SlotId>,
     data: DataKey,
     log: OpenLog,
     witness: WitnessState,

@@ -25,7 +25,7 @@ pub enum Secret<'a> {
 }
 
 impl Secret<'_> {
-    fn unlock(&self, header: &Header) -> Result<(VaultKey, SlotId), SealError> {
+    pub(super) fn unlock(&self, header: &Header) -> Result<(VaultKey, SlotId), SealError> {
         match self {
             Secret::Passphrase(passphrase) => header.unlock(passphrase),
             Secret::RecoveryCode(code) => header.unlock_code(code),
@@ -93,7 +93,11 @@ impl LockedVault {
             self.header.check_memory(crate::store::memory_left_kib())?;
         }
         match secret.unlock(&self.header) {
-            Ok((key, _)) => self.open_log(key),
+            Ok((key, slot)) => {
+                let mut vault = self.open_log(key)?;
+                vault.opened_by = Some(slot);
+                Ok(vault)
+            }
             Err(SealError::HeaderMac) => Err(VaultError::HeaderDamaged {
                 source: SealError::HeaderMac,
             }),
@@ -176,6 +180,7 @@ impl Vault {
             key,
             header,
             header_held,
+            opened_by: None,
             data,
             log,
             witness: remembered.witness,

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod folds;
 mod processes;
+mod rekey;
 
 use std::sync::Arc;
 
