@@ -123,7 +123,7 @@ impl Salvage {
     /// Opens what opens of a damaged file. An error means that not even the head can be read.
     pub fn open(key: &DataKey, number: u64, file: &[u8]) -> Result<Self, SealError> {
         let id = BlobId::numbered(BlobKind::Segment, number);
-        let blob = Blob::read(key, id, file, file.len() as u64)?;
+        let blob = Blob::rescue(key, id, file)?;
         let mut salvage = Salvage {
             head: None,
             runs: Vec::new(),
@@ -133,7 +133,9 @@ impl Salvage {
         let mut starts_whole = true;
         for index in 0..blob.chunks() {
             let (offset, len) = blob.chunk_place(index).expect("index is below the count");
-            let mut chunk = Zeroizing::new(file[offset as usize..offset as usize + len].to_vec());
+            // Of a file that was cut short, the last chunks are not there.
+            let chunk = file.get(offset as usize..offset as usize + len);
+            let mut chunk = Zeroizing::new(chunk.unwrap_or_default().to_vec());
             match blob.open_chunk(index, &mut chunk) {
                 Ok(part) if index == 0 => {
                     salvage.head = SegmentHead::parse(part).ok();

@@ -152,6 +152,9 @@ impl Store for FailingStore {
         from: &Name,
         bytes: u64,
     ) -> Result<(), StoreError> {
+        if matches!(name, Name::In(_, Part::Segment(_))) {
+            self.before("copied a segment");
+        }
         self.change(|| self.inner.copy_from(lock, name, source, from, bytes))
     }
 

@@ -1,5 +1,6 @@
 //! What can be true of a vault that is not as it should be.
 
+use crate::model::RecordError;
 use crate::seal::{SealError, SlotId};
 use crate::store::StoreError;
 
@@ -85,8 +86,16 @@ pub enum VaultError {
     SlotNotGiven { slot: SlotId, label: String },
     #[error("what was given does not open key slot {slot}")]
     NotOfSlot { slot: SlotId },
+    #[error("what was given opens no other key slot")]
+    NoOtherSlot,
     #[error("another process has changed the key slots")]
     SlotsChanged,
+    #[error("the key slots are changed, and the header's copy is not: {source}")]
+    HeaderCopyBehind { source: Box<VaultError> },
+    #[error("the live epoch cannot be removed")]
+    LiveEpoch,
+    #[error("a line that is to take a record's place is not a record")]
+    NotARecord { source: RecordError },
     #[error("a record of {len} bytes is too long; {max} are allowed")]
     RecordTooLong { len: usize, max: usize },
     #[error("the vault changed again and again while it was being read")]

@@ -5,30 +5,40 @@
 
 mod append;
 mod assess;
+mod backup;
 mod checkpoint;
 mod entry;
+mod epochs;
 mod error;
 mod init;
 mod log;
 mod open;
 mod provider_keys;
+mod purge;
 mod rekey;
+mod repair;
 mod rewrite;
 mod roll;
+mod salvage;
 mod scan;
+mod slots;
 mod source;
 mod verify;
 mod witness;
 
 use std::sync::Arc;
 
+pub use backup::BackedUp;
 pub use checkpoint::View;
 pub use entry::Entry;
+pub use epochs::OtherEpoch;
 pub use error::{Damage, DamageKind, Rollback, VaultError};
 pub use init::NewVault;
 pub use open::{LockedVault, Secret};
 pub use provider_keys::ProviderKeys;
+pub use purge::PurgeReceipt;
 pub use rekey::SlotChange;
+pub use repair::{Repaired, RestoredHeader, restore_header};
 pub use rewrite::{LostRecords, Rewritten, Verdict, Why};
 pub use verify::{Finding, Structure, VerifyReport, structure};
 
@@ -99,6 +109,8 @@ pub struct Vault {
     swept: bool,
     /// A sync failed: the next append starts a new tail.
     mistrust_tail: bool,
+    /// Another process has changed the vault key: ours is wiped.
+    rekeyed: bool,
 }
 
 impl Vault {

@@ -65,6 +65,7 @@ impl Vault {
     }
 
     fn open_keys(&self) -> Result<(ProviderKeys, u64), VaultError> {
+        self.alive()?;
         let name = self.keys_file();
         let Some(file) = self.store.read(&name)? else {
             return Ok((ProviderKeys::default(), 0));

@@ -14,10 +14,11 @@ use super::assess::members_end;
 use super::error::VaultError;
 use super::log::OpenLog;
 use super::roll::{TAIL_BYTES_MAX, TAIL_RECORDS_MAX};
+use super::salvage::{Found, read_salvaged};
 use super::source::read_whole;
 use super::witness::WitnessState;
 use super::{Vault, part_of};
-use crate::model::{FoldName, Record, Rekeyed, Timestamp};
+use crate::model::{FoldName, Lost, Record, Rekeyed, Timestamp};
 use crate::seal::{
     Chain, DataKey, EpochId, Header, Position, Random, Sealed, SegmentWriter, Tail, TailStart,
     VaultKey,
@@ -42,12 +43,6 @@ impl Why {
             Why::Retention => "retention",
             Why::Repair => "repair",
         }
-    }
-
-    pub(super) fn of(word: &str) -> Option<Self> {
-        [Why::Rekey, Why::Purge, Why::Retention, Why::Repair]
-            .into_iter()
-            .find(|why| why.word() == word)
     }
 
     pub(super) fn purpose(self) -> Purpose {
@@ -102,10 +97,20 @@ pub(super) struct Plan<'a> {
     /// Of the new epoch.
     pub header: Header,
     pub filter: &'a mut dyn FnMut(u64, &[u8]) -> Verdict,
-    /// Holds the new header, as it was read back, against the secrets that must open it.
-    pub check: &'a mut dyn FnMut(&Header) -> Result<(), VaultError>,
+    pub reading: Reading,
+    /// The last that happens before the commit; is shown the new header as it was read back.
+    pub ready: &'a mut dyn FnMut(&Header) -> Result<(), VaultError>,
     /// Told how many bytes of how many are done.
     pub progress: &'a mut dyn FnMut(u64, u64),
+}
+
+/// What a rewrite does about records that do not open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Stops at the first.
+    Whole,
+    /// Puts `lost` in their place; so many records are known to have been there.
+    Salvage { until: u64 },
 }
 
 /// What was written into the draft.
@@ -225,7 +230,7 @@ impl Vault {
                 return Err(VaultError::ReadBack { file });
             }
         };
-        (plan.check)(&header)?;
+        (plan.ready)(&header)?;
         (plan.progress)(2 * log_bytes, 2 * log_bytes);
         Ok((written, header, log))
     }
@@ -253,25 +258,35 @@ impl Vault {
         }
         let mut done = 0;
         let (filter, progress) = (&mut plan.filter, &mut plan.progress);
-        read_whole(
-            store.as_ref(),
-            &self.log,
-            &self.data,
-            &mut |seq, line| new.take(seq, line, filter(seq, line)),
-            &mut |bytes| {
-                done += bytes;
-                progress(done.min(log_bytes), 2 * log_bytes);
-            },
-        )?;
+        let progress = &mut |bytes| {
+            done += bytes;
+            progress(done.min(log_bytes), 2 * log_bytes);
+        };
+        let (from, old) = (store.as_ref(), &self.data);
+        match plan.reading {
+            Reading::Whole => {
+                let each = &mut |seq, line: &[u8]| new.take(seq, line, filter(seq, line));
+                read_whole(from, &self.log, old, each, progress)?;
+            }
+            Reading::Salvage { until } => {
+                let each = &mut |seq, found: Found<'_>| match found {
+                    Found::Record(line) => new.take(seq, line, filter(seq, line)),
+                    Found::Lost(file) => new.lose(seq, file),
+                };
+                read_salvaged(from, &mut self.log, old, until, each, progress)?;
+            }
+        }
         let rekeyed = Record::Rekeyed(Rekeyed {
             at: plan.now,
             previous_epoch: self.header.epoch.to_string(),
             why: plan.why.word().to_owned(),
         });
-        let written = new.finish(&rekeyed)?;
-        let (marks, written) = written;
+        let (marks, written) = new.finish(&rekeyed)?;
         self.copy_checkpoints(lock, data, draft, &checkpoints, &marks)?;
-        self.copy_provider_keys(lock, data, draft)?;
+        match self.copy_provider_keys(lock, data, draft) {
+            Err(VaultError::Sealed { .. }) if plan.reading != Reading::Whole => {}
+            other => other?,
+        }
         let copy = Name::In(draft, Part::HeaderCopy);
         store.replace(lock, &copy, Expected::Absent, sealed)?;
         Ok(written)
@@ -381,6 +396,20 @@ impl<'a> NewLog<'a> {
                 self.push(&other)
             }
         }
+    }
+
+    fn lose(&mut self, seq: u64, file: &str) -> Result<(), VaultError> {
+        self.changed = true;
+        match self.lost.last_mut() {
+            Some(run) if run.last_seq + 1 == seq && run.file == file => run.last_seq = seq,
+            _ => self.lost.push(LostRecords {
+                first_seq: seq,
+                last_seq: seq,
+                file: file.to_owned(),
+            }),
+        }
+        let file = file.to_owned();
+        self.push(&Record::Lost(Lost { file }).to_line())
     }
 
     fn push(&mut self, line: &[u8]) -> Result<(), VaultError> {

@@ -1,11 +1,15 @@
 //! What the vault promises, on a store in RAM: durability at every cut, interleavings of two
 //! processes, and every row of "Opening" in `docs/format.md`.
 
+mod backup;
 mod crash;
 mod damage;
 mod folds;
 mod processes;
+mod purge;
 mod rekey;
+mod repair;
+mod slots;
 
 use std::sync::Arc;
 
@@ -47,6 +51,15 @@ fn fresh() -> (VolatileStore, VaultKey) {
         (store, vault.key.again())
     });
     (store.snapshot(), key.again())
+}
+
+fn now() -> crate::model::Timestamp {
+    "2026-11-22T10:00:00Z".parse().unwrap()
+}
+
+/// The first slot, in whose place tests put a key file: no KDF runs.
+fn first_slot(vault: &Vault) -> SlotId {
+    vault.header().slots[0].id()
 }
 
 fn open(store: impl Store + 'static, key: &VaultKey) -> Result<Vault, VaultError> {
