@@ -27,7 +27,13 @@ pub(super) fn read_salvaged(
     let mut seq = 0;
     // The last file that holds less than it should.
     let mut bad = None;
-    for number in 1..=log.highest().0 {
+    let mut expected = 1;
+    for number in log.numbers().collect::<Vec<u64>>() {
+        if number > expected {
+            let missing = Name::In(log.dir(), Part::Segment(expected));
+            bad.get_or_insert_with(|| missing.to_string());
+        }
+        expected = number.saturating_add(1);
         let (part, entries) = file_entries(store, log, data, number)?;
         let name = Name::In(log.dir(), part);
         let file = name.to_string();

@@ -114,6 +114,19 @@ fn fill(vault: &mut Vault, from: usize) -> usize {
     from + 4
 }
 
+/// Four numbered records and padding, which the next append seals as a segment of three chunks.
+fn small_segment(vault: &mut Vault, from: usize) -> usize {
+    let filler = "x".repeat(40_000);
+    for n in from..from + 4 {
+        let padding = Record::Lost(Lost {
+            file: filler.clone(),
+        });
+        vault.append(&[numbered(n), padding]).unwrap();
+    }
+    vault.mistrust_tail = true;
+    from + 4
+}
+
 #[test]
 fn what_is_appended_is_there_for_the_next_handle() {
     let (store, key) = fresh();

@@ -19,7 +19,7 @@ pub(super) fn open_new(store: impl Store + 'static) -> Result<Vault, VaultError>
 pub(super) fn furnished() -> (VolatileStore, VaultKey, Vec<usize>) {
     let (store, key) = fresh();
     let mut vault = open(store.clone(), &key).unwrap();
-    let next = fill(&mut vault, 0);
+    let next = small_segment(&mut vault, 0);
     vault.append(&[numbered(next)]).unwrap();
     View::load(&mut vault, folds::Numbers::default())
         .unwrap()
@@ -161,7 +161,7 @@ fn a_rekey_stops_at_damage_and_leaves_everything_as_it_was() {
     let (store, key, _) = furnished();
     let mut vault = open(store.clone(), &key).unwrap();
     let segment = Name::In(Dir::Live(vault.header.epoch), Part::Segment(1));
-    store.tamper(&segment, |bytes| bytes[500_000] ^= 1);
+    store.tamper(&segment, |bytes| bytes[100_000] ^= 1);
     let before = store.everything();
     assert!(matches!(rekey(&mut vault), Err(VaultError::Damaged(_))));
     assert!(store.everything() == before);

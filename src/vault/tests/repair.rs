@@ -13,7 +13,7 @@ fn grown() -> (VolatileStore, VaultKey, Vec<usize>, Dir) {
     let mut vault = open(store.clone(), &key).unwrap();
     let mut next = 0;
     for _ in 0..4 {
-        next = fill(&mut vault, next);
+        next = small_segment(&mut vault, next);
     }
     vault.append(&[numbered(next)]).unwrap();
     vault
@@ -71,11 +71,11 @@ fn every_kind_of_damage_to_a_segment_is_mended() {
     type Deed = fn(&mut Vec<u8>);
     let deeds: [(&str, Option<Deed>); 7] = [
         ("missing", None),
-        ("a flipped bit", Some(|b| b[400_000] ^= 1)),
+        ("a flipped bit", Some(|b| b[70_000] ^= 1)),
         ("a flipped bit in the first chunk", Some(|b| b[200] ^= 1)),
         ("a damaged head", Some(|b| b[..72].fill(0))),
         ("a damaged salt", Some(|b| b[80] ^= 1)),
-        ("cut short", Some(|b| b.truncate(500_000))),
+        ("cut short", Some(|b| b.truncate(80_000))),
         ("empty", Some(Vec::clear)),
     ];
     for number in 1..=4 {
@@ -164,7 +164,7 @@ fn a_vault_that_is_only_older_is_not_repaired() {
 fn at_every_cut_of_a_repair_everything_that_opens_is_there() {
     let (disk, key, records, dir) = grown();
     disk.tamper(&Name::In(dir, Part::Segment(2)), |bytes| {
-        bytes[500_000] ^= 1
+        bytes[140_000] ^= 1
     });
     disk.tamper(&Name::In(dir, Part::ProviderKeys), |bytes| bytes[140] ^= 1);
     crash::sweep(
