@@ -30,6 +30,8 @@ pub enum StoreError {
     NotWritable { file: String, source: io::Error },
     #[error("{file} changed under another process's hand")]
     Conflict { file: String },
+    #[error("{file} was removed by another process")]
+    Vanished { file: String },
     #[error("{file} could not be synced to the disk: {source}")]
     Sync { file: String, source: io::Error },
     #[error("{file}: {source}")]

@@ -62,7 +62,7 @@ pub(super) fn try_exclusive(file: File) -> Option<Exclusive> {
 
 fn acquire(dir: &Path, kind: Kind, wait: Wait) -> Result<File, StoreError> {
     let path = dir.join(LOCK);
-    let file = super::file::open_lock(&path)?;
+    let file = super::disk::open_lock(&path)?;
     let started = Instant::now();
     let mut pause = Duration::from_micros(200);
     let mut told = false;
