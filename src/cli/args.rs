@@ -82,6 +82,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         action: HistoryAction,
     },
+    /// Search everything ever said
+    Search(SearchArgs),
+    /// Answer the recall benchmark's JSON lines
+    #[command(hide = true)]
+    RecallBench,
     /// Print records as any process appends them
     Watch(WatchArgs),
     /// What can be known without the passphrase
@@ -260,6 +265,48 @@ pub(super) enum HistoryAction {
         #[arg(required = true)]
         cids: Vec<String>,
     },
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum SearchIn {
+    Messages,
+    Memory,
+    #[default]
+    All,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RoleArg {
+    User,
+    Assistant,
+}
+
+#[derive(Args)]
+pub(super) struct SearchArgs {
+    /// Words; "a phrase" in quotes; -word leaves out what holds it
+    #[arg(required = true)]
+    pub query: Vec<String>,
+    /// At most so many
+    #[arg(short = 'k', long, value_name = "N", default_value_t = 10)]
+    pub limit: usize,
+    /// Where to look
+    #[arg(long = "in", value_enum, value_name = "WHERE", default_value_t)]
+    pub scope: SearchIn,
+    /// Only what was said from this day, or moment, on
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Only what was said before this day, or moment
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// Only what this side said
+    #[arg(long, value_enum)]
+    pub role: Option<RoleArg>,
+    /// Only the conversation whose id begins so
+    #[arg(long, value_name = "ID")]
+    pub cid: Option<String>,
+    /// Also the messages around each hit
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 0)]
+    pub context: usize,
 }
 
 #[derive(Args)]

@@ -65,6 +65,10 @@ pub(super) enum Failure {
     Attachment { path: PathBuf, what: &'static str },
     #[error("the editor {0} cannot be run")]
     Editor(String),
+    #[error("{0} is not a date (YYYY-MM-DD) or a moment")]
+    NotADate(String),
+    #[error(transparent)]
+    Bench(#[from] crate::recall::bench::BenchError),
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
 }

@@ -16,6 +16,7 @@ mod lines;
 mod memory;
 mod output;
 mod passphrase;
+mod search;
 mod secret_input;
 mod settings;
 mod shell;
@@ -73,6 +74,8 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Init(args)) => init::run(shell, &args),
         Some(Command::Memory { action }) => memory::run(shell, action),
         Some(Command::History { action }) => history::run(shell, action),
+        Some(Command::Search(args)) => search::run(&shell, &args),
+        Some(Command::RecallBench) => search::recall_bench(),
         Some(Command::Watch(args)) => watch::run(shell, &args),
         Some(Command::Status) => status::status(&shell),
         Some(Command::Verify(args)) => status::verify(shell, &args),

@@ -5,11 +5,11 @@ use crate::model::{Id, Kind, MemoryOp, SourceClass, Status, Text};
 
 use super::escape::one_line;
 use super::fold::Memory;
-use super::judge::{Accepted, Candidate, Context, Judge, Judgement};
+use super::judge::{Accepted, Candidate, Context, Judge, Judgement, Knowledge};
 use super::proposal::Proposal;
 use super::quote::{Quotable, Said};
 use super::secrets::{SecretKind, detect_secrets};
-use super::words::read;
+use super::words::{read, without_subject};
 
 const EDIT_CHARS_MAX: usize = 2000;
 
@@ -48,7 +48,8 @@ pub fn accept(
     let quotable = Quotable::new(said);
     let mut judge = Judge::new(memory, context);
     for proposal in proposals {
-        let quote = quotable.find(&read(&one_line(&proposal.text)), judge.own_names());
+        let note = read(&without_subject(&one_line(&proposal.text)));
+        let quote = quotable.find(&note, judge.own_names());
         judge.judge(Candidate {
             kind: proposal.kind,
             text: proposal.text.as_str().to_owned(),
@@ -134,18 +135,28 @@ pub fn edit_by_command(id: Id, text: &str, memory: &Memory) -> Result<MemoryOp, 
 }
 
 /// The approvals of what a person was shown, and the ids of items that no longer wait or no longer
-/// say what was shown: these are not approved.
+/// say what was shown: these are not approved. What an approved item says otherwise than is
+/// superseded with it, also where that was learnt while it waited.
 pub fn approve_shown(shown: &[(Id, Text)], memory: &Memory) -> (Vec<MemoryOp>, Vec<Id>) {
+    let known = Knowledge::of(memory);
     let mut ops = Vec::new();
     let mut changed = Vec::new();
     for (id, text) in shown {
-        let stands = memory.item(*id).is_some_and(|stored| {
-            stored.item.status == Status::Pending && stored.item.text == *text
-        });
-        if stands {
-            ops.push(MemoryOp::Approve { id: *id });
-        } else {
+        let waiting = memory
+            .item(*id)
+            .filter(|stored| stored.item.status == Status::Pending && stored.item.text == *text);
+        let Some(stored) = waiting else {
             changed.push(*id);
+            continue;
+        };
+        ops.push(MemoryOp::Approve { id: *id });
+        for old in known.answered_by(*id, text) {
+            if stored.item.supersedes != Some(old) {
+                ops.push(MemoryOp::Supersede {
+                    id: old,
+                    item: stored.item.clone(),
+                });
+            }
         }
     }
     (ops, changed)
@@ -180,6 +191,7 @@ impl Accepted {
                 Judgement::Known { .. }
                 | Judgement::Restated
                 | Judgement::Declined { .. }
+                | Judgement::NoRoom
                 | Judgement::Trivial => {}
             }
         }

@@ -4,15 +4,11 @@
 //! former does a new value put an old one out of place. What is not recognised here claims nothing
 //! and so contradicts nothing.
 
-use super::words::{Word, read};
-
-#[path = "claim_words.rs"]
-mod vocabulary;
-
-use vocabulary::{
+use super::claim_words::{
     ADVERBS, ARTICLES, DIETS, HEADS, HEDGES, MARITAL, NAMES_OF_ATTRIBUTES, NOT_A_PLACE, OWNERS,
     PATTERNS, Pattern, SELVES, SINGULAR, STOPS, Shape,
 };
+use super::words::{Reading, Word, read};
 
 /// One value of one attribute of one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +27,8 @@ pub(super) struct Claims {
     pub(super) all: Vec<Claim>,
     /// Says more than its claims.
     pub(super) more: bool,
+    /// Says more about them: since when, as what, with whom.
+    pub(super) detail: bool,
 }
 
 impl Claim {
@@ -65,27 +63,37 @@ impl Claim {
 impl Claims {
     /// Reads the claims of a note; `own_names` are names of the person the memory is about.
     pub(super) fn of(text: &str, own_names: &[String]) -> Claims {
-        let text = &with_verb(text);
-        let words = read(text).words;
+        Claims::read(text, &read(text), own_names)
+    }
+
+    /// The same of a text that was read already.
+    pub(super) fn read(text: &str, reading: &Reading, own_names: &[String]) -> Claims {
+        match with_verb(text) {
+            Some(text) => Claims::of_words(&text, &read(&text).words, own_names),
+            None => Claims::of_words(text, &reading.words, own_names),
+        }
+    }
+
+    fn of_words(text: &str, words: &[Word], own_names: &[String]) -> Claims {
         if words
             .iter()
             .any(|word| HEDGES.contains(&word.folded.as_str()))
-            || has_run(&words, &["used", "to"])
+            || has_run(words, &["used", "to"])
             || text.trim_end().ends_with('?')
         {
             return Claims {
-                all: Vec::new(),
                 more: true,
+                ..Claims::default()
             };
         }
         let mut claims = Claims::default();
         let mut subject = String::from("self");
-        for clause in clauses(text, &words) {
+        for clause in clauses(text, words) {
             match read_clause(clause, &subject, own_names) {
-                Some((claim, more)) => {
+                Some((claim, detail)) => {
                     subject.clone_from(&claim.subject);
                     claims.all.push(claim);
-                    claims.more |= more;
+                    claims.detail |= detail;
                 }
                 None => claims.more |= !extends_value(clause, &mut claims.all),
             }
@@ -96,7 +104,7 @@ impl Claims {
     /// Whether every claim of this note, and it has nothing else, stands in the other.
     pub(super) fn are_within(&self, other: &Claims) -> bool {
         let held = |claim: &Claim| other.all.iter().any(|known| claim.is_within(known));
-        !self.all.is_empty() && !self.more && self.all.iter().all(held)
+        !self.all.is_empty() && !self.more && !self.detail && self.all.iter().all(held)
     }
 
     pub(super) fn contradict(&self, other: &Claims) -> bool {
@@ -130,11 +138,9 @@ impl Claims {
 }
 
 /// Notes also come as "name: Ana".
-fn with_verb(text: &str) -> String {
-    match text.split_once(": ") {
-        Some((key, value)) if key.split_whitespace().count() <= 4 => format!("{key} is {value}"),
-        _ => text.to_owned(),
-    }
+fn with_verb(text: &str) -> Option<String> {
+    let (key, value) = text.split_once(": ")?;
+    (key.split_whitespace().count() <= 4).then(|| format!("{key} is {value}"))
 }
 
 fn has_run(words: &[Word], run: &[&str]) -> bool {
@@ -180,7 +186,7 @@ fn extends_value(clause: &[Word], claims: &mut [Claim]) -> bool {
     }
 }
 
-/// The claim of a clause, and whether it says more than that.
+/// The claim of a clause, and whether it goes into detail.
 fn read_clause(
     clause: &[Word],
     subject_before: &str,
@@ -197,20 +203,26 @@ fn read_clause(
         .filter(|word| !(denied && matches!(&*word.folded, "do" | "being")))
         .collect();
     let own = |word: &Word| SELVES.contains(&&*word.folded) || own_names.contains(&word.folded);
-    let (at, found) = (0..words.len()).find_map(|at| {
+    let (at, rest, found) = (0..words.len()).find_map(|at| {
         let fitting = PATTERNS
             .iter()
             .filter(|pattern| fits(pattern, &words[at..]));
         let mut read = fitting.filter_map(|pattern| {
             let rest = &words[at + pattern.words.len()..];
-            match pattern.attribute {
+            let found = match pattern.attribute {
                 "is" => copula(&words[..at], rest, &own),
                 "has" => counted(rest),
                 attribute => valued(attribute, rest),
-            }
+            };
+            Some((at, rest, found?))
         });
-        Some((at, read.next()?))
+        read.next()
     })?;
+    let detail = rest
+        .iter()
+        .position(|word| STOPS.contains(&&*word.folded))
+        .is_some_and(|end| rest[end..].iter().any(|word| word.is_content()))
+        && !found.attribute.starts_with("of ");
     let subject = match found.subject {
         Some(subject) => subject,
         None => subject_of(&words[..at], &own)?.unwrap_or_else(|| subject_before.to_owned()),
@@ -221,7 +233,7 @@ fn read_clause(
         value: found.value,
         denied,
     };
-    Some((claim, found.more))
+    Some((claim, detail))
 }
 
 struct Found {
@@ -229,7 +241,6 @@ struct Found {
     subject: Option<String>,
     attribute: String,
     value: Vec<String>,
-    more: bool,
 }
 
 impl Found {
@@ -238,7 +249,6 @@ impl Found {
             subject: None,
             attribute: attribute.to_owned(),
             value,
-            more: false,
         })
     }
 
@@ -488,19 +498,15 @@ fn state(rest: &[&Word]) -> Option<Found> {
     }
     let words: Vec<&str> = rest.iter().map(|word| &*word.folded).collect();
     let first = *words.first()?;
-    let mut found =
-        if rest[0].has_digit() && (words.len() == 1 || words[1..].starts_with(&["years", "old"])) {
-            Found::new("age", vec![first.to_owned()])?
-        } else if MARITAL.contains(&first) {
-            // "single-minded" and "engaged in" are not meant.
-            let next = words.get(1);
-            next.is_none_or(|next| matches!(*next, "to" | "with" | "since" | "again"))
-                .then(|| Found::new("marital status", vec![first.to_owned()]))??
-        } else {
-            return None;
-        };
-    found.more = words.len() > if found.attribute == "age" { 3 } else { 1 };
-    Some(found)
+    if rest[0].has_digit() && (words.len() == 1 || words[1..].starts_with(&["years", "old"])) {
+        return Found::new("age", vec![first.to_owned()]);
+    }
+    // "single-minded" and "engaged in" are not meant.
+    let plain = words
+        .get(1)
+        .is_none_or(|next| matches!(*next, "to" | "with" | "since" | "again"));
+    (plain && MARITAL.contains(&first))
+        .then(|| Found::new("marital status", vec![first.to_owned()]))?
 }
 
 #[cfg(test)]

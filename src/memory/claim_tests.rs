@@ -202,4 +202,7 @@ fn a_claim_with_less_detail_is_within_the_other() {
     assert!(claims("lives in Oslo").are_within(&claims("User lives in Oslo, Norway")));
     assert!(!claims("User lives in Oslo, Norway").are_within(&claims("lives in Oslo")));
     assert!(!claims("likes tea").are_within(&claims("likes tea")));
+    let nurse = claims("works at Acme as a nurse");
+    assert!(!nurse.are_within(&claims("works at Acme")));
+    assert!(claims("works for Acme").are_within(&nurse));
 }

@@ -1,5 +1,7 @@
 //! What operations would change, as data: for `--dry-run`, and for saying what was done.
 
+use std::collections::BTreeMap;
+
 use crate::model::{Id, Item, MemoryOp, Status, Text, Timestamp};
 
 use super::fold::{Memory, Stored};
@@ -40,60 +42,45 @@ pub enum Change {
 pub fn diff(memory: &Memory, ops: &[MemoryOp], at: Timestamp) -> Vec<Change> {
     let mut after = memory.clone();
     after.apply_ops(at, ops);
+    let mut replaced = replaced_now(memory, &after);
     let mut changes = Vec::new();
     for stored in after.all() {
-        if stored.changed_seq <= memory.seq() && !replaces_now(stored, memory, &after) {
-            continue;
+        let item = &stored.item;
+        let old = replaced.remove(&item.id).unwrap_or_default();
+        let before = memory.item(item.id);
+        if !old.is_empty() {
+            let new = item.clone();
+            changes.push(Change::Replaced { old, new });
+        } else if before.is_none() {
+            changes.push(Change::Added(item.clone()));
         }
-        match memory.item(stored.item.id) {
-            None => changes.push(addition(stored, memory, &after)),
-            Some(before) => compare(before, stored, memory, &after, &mut changes),
+        if let Some(before) = before
+            && stored.changed_seq > memory.seq()
+        {
+            compare(before, stored, &mut changes);
         }
     }
     changes
 }
 
-/// The items whose place this one takes only now.
-fn replaced_now<'a>(
-    stored: &'a Stored,
-    before: &'a Memory,
-    after: &'a Memory,
-) -> impl Iterator<Item = &'a Stored> {
-    let id = stored.item.id;
-    after.all().filter(move |old| {
+/// By the id of the item that takes their place only now: the items replaced.
+fn replaced_now(before: &Memory, after: &Memory) -> BTreeMap<Id, Vec<(Id, Text)>> {
+    let mut replaced: BTreeMap<Id, Vec<(Id, Text)>> = BTreeMap::new();
+    for old in after.all() {
         let was = before.item(old.item.id);
-        old.superseded_by == Some(id) && was.is_some_and(|was| was.superseded_by != Some(id))
-    })
-}
-
-fn replaces_now(stored: &Stored, before: &Memory, after: &Memory) -> bool {
-    replaced_now(stored, before, after).next().is_some()
-}
-
-fn addition(stored: &Stored, before: &Memory, after: &Memory) -> Change {
-    let old: Vec<(Id, Text)> = replaced_now(stored, before, after)
-        .map(|old| (old.item.id, old.item.text.clone()))
-        .collect();
-    let new = stored.item.clone();
-    if old.is_empty() {
-        Change::Added(new)
-    } else {
-        Change::Replaced { old, new }
+        if let Some(heir) = old.superseded_by
+            && was.is_some_and(|was| was.superseded_by != Some(heir))
+        {
+            let old = (old.item.id, old.item.text.clone());
+            replaced.entry(heir).or_default().push(old);
+        }
     }
+    replaced
 }
 
-fn compare(
-    before: &Stored,
-    after: &Stored,
-    memory: &Memory,
-    then: &Memory,
-    changes: &mut Vec<Change>,
-) {
+fn compare(before: &Stored, after: &Stored, changes: &mut Vec<Change>) {
     let id = after.item.id;
     let text = &after.item.text;
-    if replaces_now(after, memory, then) {
-        changes.push(addition(after, memory, then));
-    }
     if before.item.text != *text {
         changes.push(Change::Reworded {
             id,

@@ -48,9 +48,18 @@ pub fn one_line(text: &str) -> String {
 
 /// A JSON string of one line that opens no tag, no fence and no turn.
 pub fn quoted(text: &str) -> String {
-    let line = one_line(text);
-    let chars: Vec<char> = line.chars().collect();
-    let mut out = String::with_capacity(line.len() + 2);
+    escaped(&one_line(text))
+}
+
+/// The same for longer texts, whose lines stay lines by an escape.
+pub(super) fn quoted_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(one_line).collect();
+    escaped(lines.join("\n").trim())
+}
+
+fn escaped(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for (i, &c) in chars.iter().enumerate() {
         let escaped = match c {
@@ -63,6 +72,7 @@ pub fn quoted(text: &str) -> String {
         };
         match c {
             _ if escaped => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\n' => out.push_str("\\n"),
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             c => out.push(c),
@@ -131,6 +141,14 @@ mod tests {
         ] {
             assert_eq!(quoted(text), format!("\"{text}\""));
         }
+    }
+
+    #[test]
+    fn lines_stay_lines_by_an_escape() {
+        let line = quoted_lines("one  two\r\n\nSystem: x\n");
+        assert_eq!(line, "\"one two\\n\\nSystem\\u003a x\"");
+        let back: String = serde_json::from_str(&line).unwrap();
+        assert_eq!(back, "one two\n\nSystem: x");
     }
 
     #[test]

@@ -158,6 +158,18 @@ fn time_ends_an_item_and_a_confirmation_brings_it_back() {
 }
 
 #[test]
+fn what_nobody_confirmed_for_long_is_stale() {
+    let old = item("x");
+    let mut memory = Memory::new();
+    memory.apply_ops(at(), &[add(&old)]);
+    let days = |days: i64| later(24 * days);
+    assert!(!memory.item(old.id).unwrap().is_stale(days(180)));
+    assert!(memory.item(old.id).unwrap().is_stale(days(181)));
+    memory.apply_ops(days(181), &[MemoryOp::Confirm { id: old.id }]);
+    assert!(!memory.item(old.id).unwrap().is_stale(days(182)));
+}
+
+#[test]
 fn a_purged_predecessor_takes_nothing_with_it() {
     let new = item("lives in Bergen");
     let mut memory = Memory::new();

@@ -13,16 +13,19 @@ use crate::model::{
 use super::claim::Claims;
 use super::dates::{resolve, without_dates};
 use super::escape::one_line;
+use super::filling::says_nothing;
 use super::fold::{Memory, Stored};
 use super::proposal::ITEM_CHARS_MAX;
 use super::quote::Quote;
 use super::same::{adds_nothing, denies, is_covered};
 use super::secrets::{SecretKind, detect_secrets};
 use super::suspicion::{Flag, suspicion};
-use super::words::{Reading, read};
+use super::words::{Reading, Word, read};
 
 /// A person may say a thing at more length than a model.
 const COMMAND_CHARS_MAX: usize = 2000;
+/// So many items may wait before a model's unfounded proposals, or other programs', are dropped.
+const WAITING_MAX: usize = 500;
 /// How much later the person must say a thing again for that to be worth a record.
 const CONFIRM_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
@@ -73,6 +76,8 @@ pub enum Judgement {
     /// Says nothing worth remembering.
     Trivial,
     TooLong,
+    /// Would have waited, but too many do already.
+    NoRoom,
 }
 
 /// Why an item waits.
@@ -109,6 +114,12 @@ pub(super) struct Judge<'a> {
     accepted: Accepted,
 }
 
+/// All that there is to judge against.
+pub(super) struct Knowledge {
+    known: Vec<Known>,
+    own_names: Vec<String>,
+}
+
 /// An item that there is, or that was just made.
 struct Known {
     id: Id,
@@ -137,9 +148,10 @@ struct Statement {
 }
 
 impl Known {
-    fn of(stored: &Stored, own_names: &[String]) -> Known {
+    fn of(stored: &Stored) -> Known {
         let item = &stored.item;
-        let bare = without_dates(&item.text);
+        let text = without_dates(&item.text);
+        let bare = read(&text);
         Known {
             id: item.id,
             status: item.status,
@@ -147,9 +159,13 @@ impl Known {
             since: stored.last_said(),
             ended: stored.ended(),
             fresh: false,
-            reading: read(&item.text),
-            bare: read(&bare),
-            claims: Claims::of(&bare, own_names),
+            reading: if text == *item.text {
+                bare.clone()
+            } else {
+                read(&item.text)
+            },
+            claims: Claims::read(&text, &bare, &[]),
+            bare,
         }
     }
 
@@ -168,22 +184,58 @@ impl Known {
         new.claims.contradict(&self.claims) || denies(&new.reading, &self.reading)
     }
 
+    /// Whether the new item says all that this one says, and more.
+    fn is_refined_by(&self, new: &Statement) -> bool {
+        self.status == Status::Active
+            && !self.pinned
+            && self.since <= new.said_at
+            && (adds_nothing(&self.reading, &new.reading) || self.claims.are_within(&new.claims))
+    }
+
     fn can_be_replaced_by(&self, new: &Statement) -> bool {
         new.claims.can_replace(&self.claims) || denies(&new.reading, &self.reading)
     }
 }
 
+impl Knowledge {
+    pub(super) fn of(memory: &Memory) -> Self {
+        let mut known: Vec<Known> = memory.all().map(Known::of).collect();
+        let own_names: Vec<String> = known
+            .iter()
+            .filter(|known| known.status == Status::Active)
+            .flat_map(|known| known.claims.own_names().cloned())
+            .collect();
+        let named = |word: &Word| own_names.contains(&word.folded);
+        // Only who is called by name has more claims than were read without it.
+        for (known, stored) in known.iter_mut().zip(memory.all()) {
+            if known.bare.words.iter().any(named) {
+                known.claims = Claims::of(&without_dates(&stored.item.text), &own_names);
+            }
+        }
+        Knowledge { known, own_names }
+    }
+
+    /// The active items that one which is about to become active says otherwise than, and can take
+    /// the place of; pinned ones stay.
+    pub(super) fn answered_by(&self, id: Id, text: &str) -> Vec<Id> {
+        let bare = without_dates(text);
+        let reading = read(&bare);
+        let claims = Claims::read(&bare, &reading, &self.own_names);
+        self.known
+            .iter()
+            .filter(|known| known.status == Status::Active && !known.pinned && known.id != id)
+            .filter(|known| {
+                let contradicts = claims.contradict(&known.claims);
+                (contradicts && claims.can_replace(&known.claims)) || denies(&reading, &known.bare)
+            })
+            .map(|known| known.id)
+            .collect()
+    }
+}
+
 impl<'a> Judge<'a> {
     pub(super) fn new(memory: &Memory, context: &'a Context) -> Self {
-        let names = |stored: &Stored| Claims::of(&stored.item.text, &[]);
-        let own_names: Vec<String> = memory
-            .active()
-            .flat_map(|stored| names(stored).own_names().cloned().collect::<Vec<_>>())
-            .collect();
-        let known = memory
-            .all()
-            .map(|stored| Known::of(stored, &own_names))
-            .collect();
+        let Knowledge { known, own_names } = Knowledge::of(memory);
         Judge {
             context,
             known,
@@ -195,6 +247,12 @@ impl<'a> Judge<'a> {
     /// The names by which memory knows the person.
     pub(super) fn own_names(&self) -> &[String] {
         &self.own_names
+    }
+
+    /// Whether two notes give a value to the same attribute of the same subject.
+    pub(super) fn share_an_attribute(&self, a: &str, b: &str) -> bool {
+        let claims = |text: &str| Claims::of(&without_dates(text), &self.own_names);
+        claims(a).share_an_attribute(&claims(b))
     }
 
     pub(super) fn finish(self) -> Accepted {
@@ -341,40 +399,16 @@ impl<'a> Judge<'a> {
             self.meet(candidate.kind, &new, same, candidate.pinned);
             return;
         }
-        let mut replaced: Vec<Id> = rivals
-            .iter()
-            .map(|i| &self.known[*i])
-            .filter(|known| known.can_be_replaced_by(&new) || candidate.replaces == Some(known.id))
-            .map(|known| known.id)
-            .collect();
-        replaced.extend(same.map(|i| self.known[i].id));
-
-        let mut source = Source::of(candidate.class);
-        source.conversation = self.context.conversation;
-        if let Some(quote) = candidate.quote {
-            source.message = Some(quote.message);
-            source.quote = Some(quote.text);
+        if why.is_some() && !self.has_room(&candidate) {
+            self.say(candidate.kind, &new.text, None, Judgement::NoRoom);
+            return;
         }
-        let mut item = Item::new(
-            candidate.kind,
-            Text::new(new.text.clone()),
-            source,
-            new.said_at,
-        );
-        item.pinned = candidate.pinned;
-        item.private = self.context.private;
-        item.supersedes = replaced.first().copied();
-        let flag = match why {
-            Some(Why::Flagged(flag)) => Some(flag),
-            _ => new.flag,
-        };
-        item.flag = flag.map(|flag| flag.name().to_owned());
-        if why.is_some() {
-            item.status = Status::Pending;
-        }
+        let replaced = self.replaced(&candidate, &new, &rivals, same);
+        let item = self.item(candidate, &new, why, &replaced);
+        let waited = |id: &Id| same.is_some_and(|same| self.known[same].id == *id);
         let judgement = match why {
             Some(why) => Judgement::Waiting(why),
-            None if rivals.is_empty() || replaced.is_empty() => Judgement::Learnt,
+            None if replaced.iter().all(waited) => Judgement::Learnt,
             None => Judgement::Replaced(replaced.clone()),
         };
         self.say(item.kind, &item.text, Some(item.id), judgement);
@@ -387,6 +421,65 @@ impl<'a> Judge<'a> {
                 item,
             },
         });
+    }
+
+    /// The items whose place the new one takes: those it answers, those it says more fully, and the
+    /// one that waited to be said by the person.
+    fn replaced(
+        &self,
+        candidate: &Candidate,
+        new: &Statement,
+        rivals: &[usize],
+        same: Option<usize>,
+    ) -> Vec<Id> {
+        let mut replaced: Vec<Id> = rivals
+            .iter()
+            .map(|i| &self.known[*i])
+            .filter(|known| known.can_be_replaced_by(new) || candidate.replaces == Some(known.id))
+            .map(|known| known.id)
+            .collect();
+        let refined = self.known.iter().filter(|known| known.is_refined_by(new));
+        replaced.extend(refined.map(|known| known.id));
+        replaced.extend(same.map(|i| self.known[i].id));
+        replaced.sort_unstable();
+        replaced.dedup();
+        replaced
+    }
+
+    fn item(
+        &self,
+        candidate: Candidate,
+        new: &Statement,
+        why: Option<Why>,
+        replaced: &[Id],
+    ) -> Item {
+        let mut source = Source::of(candidate.class);
+        source.conversation = self.context.conversation;
+        if let Some(quote) = candidate.quote {
+            source.message = Some(quote.message);
+            source.quote = Some(quote.text);
+        }
+        let text = Text::new(new.text.clone());
+        let mut item = Item::new(candidate.kind, text, source, new.said_at);
+        item.pinned = candidate.pinned;
+        item.private = self.context.private;
+        item.supersedes = replaced.first().copied();
+        let flag = match why {
+            Some(Why::Flagged(flag)) => Some(flag),
+            _ => new.flag,
+        };
+        item.flag = flag.map(|flag| flag.name().to_owned());
+        if why.is_some() {
+            item.status = Status::Pending;
+        }
+        item
+    }
+
+    /// An import is the person's own doing and may be large.
+    fn has_room(&self, candidate: &Candidate) -> bool {
+        let pending = |known: &&Known| known.status == Status::Pending;
+        candidate.class == SourceClass::Import
+            || self.known.iter().filter(pending).count() < WAITING_MAX
     }
 
     fn why_waiting(&self, candidate: &Candidate, new: &Statement, rivals: &[usize]) -> Option<Why> {
@@ -451,83 +544,4 @@ impl<'a> Judge<'a> {
             judgement,
         });
     }
-}
-
-/// Whether a text is empty, a placeholder, a question, or about the talking itself: what small
-/// models fill lists with. A person's command may be anything but empty.
-fn says_nothing(text: &str, by_command: bool) -> bool {
-    const PLACEHOLDERS: [&str; 22] = [
-        "none",
-        "n/a",
-        "na",
-        "null",
-        "unknown",
-        "nothing",
-        "nothing new",
-        "string",
-        "text",
-        "fact",
-        "key fact",
-        "key facts",
-        "preference",
-        "user preference",
-        "outcome",
-        "past outcome",
-        "not specified",
-        "not mentioned",
-        "not provided",
-        "no new facts",
-        "no preferences",
-        "no outcomes",
-    ];
-    const TALK: [&str; 20] = [
-        "asked",
-        "asks",
-        "asking",
-        "inquired",
-        "inquires",
-        "greeted",
-        "greets",
-        "requested",
-        "requests",
-        "thanked",
-        "replied",
-        "responded",
-        "queried",
-        "wondered",
-        "seeks",
-        "sought",
-        "initiated",
-        "started a conversation",
-        "wants to know",
-        "said hello",
-    ];
-    const ENDS: [&str; 6] = [
-        "mentioned",
-        "specified",
-        "provided",
-        "available",
-        "stated",
-        "given",
-    ];
-    let reading = read(text);
-    if by_command {
-        return reading.words.is_empty();
-    }
-    if reading.meaning().next().is_none() || text.trim_end().ends_with(['?', '？']) {
-        return true;
-    }
-    let lower = text.to_lowercase();
-    let bare = lower.trim_matches(|c: char| !c.is_alphanumeric());
-    let about = bare
-        .strip_prefix("the user ")
-        .or_else(|| bare.strip_prefix("user "))
-        .map(|rest| rest.strip_prefix("is ").unwrap_or(rest));
-    let denies = bare.starts_with("no ") && ENDS.iter().any(|end| bare.ends_with(end));
-    denies
-        || PLACEHOLDERS.contains(&bare)
-        || about.is_some_and(|about| {
-            TALK.iter()
-                .any(|talk| about == *talk || about.starts_with(&format!("{talk} ")))
-        })
 }

@@ -1,7 +1,8 @@
 //! What a model gets to see of memory, and how it reports what is new.
 //!
 //! The standing section is made once in a session and then stays byte for byte the same, so that a
-//! provider's prompt cache holds. Notes are data: each one line, quoted, with kind, date and source.
+//! provider's prompt cache holds. Notes are data: each one line, quoted, with kind, date and
+//! source.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

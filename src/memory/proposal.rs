@@ -36,8 +36,8 @@ pub enum Fault {
     ItemTooLong,
 }
 
-/// Reads the JSON of a block. Unknown keys are ignored; a list may be null or a single item, an item
-/// a string or an object with a text in it.
+/// Reads the JSON of a block. Unknown keys are ignored; a list may be null or a single item, an
+/// item a string or an object with a text in it.
 pub fn parse_updates(json: &str) -> Result<(Vec<Proposal>, Vec<Fault>), Fault> {
     if json.trim().is_empty() {
         return Ok((Vec::new(), Vec::new()));
@@ -72,7 +72,7 @@ pub fn remember_schema() -> Value {
     let list = |about: &str| {
         json!({
             "type": "array",
-            "items": {"type": "string", "maxLength": ITEM_CHARS_MAX},
+            "items": {"type": "string"},
             "description": about,
         })
     };

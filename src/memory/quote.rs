@@ -1,8 +1,8 @@
 //! Finds the person's own words that hold up a note.
 //!
 //! A note becomes active only with a quote: a piece, as it stands, of a message that the person
-//! typed. What they pasted into code fences or quoted with `>` is not theirs; a question states
-//! nothing; and a sentence that denies what the note says holds nothing up.
+//! typed. What they pasted into code fences or quoted with `>` is not theirs; a question or a
+//! request states nothing; and a sentence that denies what the note says holds nothing up.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -12,7 +12,7 @@ use super::secrets::detect_secrets;
 use super::words::{Reading, Word, read};
 
 /// Of a note's weight in words, what a quote must share.
-const SHARE_MIN: f64 = 0.6;
+const SHARE_MIN: f64 = 0.7;
 /// Quarters of a word's weight that a word counts which notes use for many a phrasing.
 const WEAK: f64 = 0.25;
 const QUOTE_CHARS_MAX: usize = 400;
@@ -51,10 +51,11 @@ impl<'a> Quotable<'a> {
         let mut pieces = Vec::new();
         let mut bytes = 0;
         for message in said.iter().rev() {
-            bytes += message.text.len();
-            if bytes > SEARCHED_BYTES_MAX {
-                break;
+            // A huge paste hides nothing that was said before it.
+            if bytes + message.text.len() > SEARCHED_BYTES_MAX {
+                continue;
             }
+            bytes += message.text.len();
             for text in quotable(message.text) {
                 if detect_secrets(text).is_empty() {
                     pieces.push(Piece {
@@ -188,7 +189,7 @@ fn quotable(message: &str) -> Vec<&str> {
             if from >= to {
                 continue;
             }
-            let asks = is_question(&message[from..to]);
+            let asks = asks(&message[from..to]);
             if !asks {
                 push(&mut pieces, &message[from..to]);
                 if let Some((earlier, _)) = before {
@@ -215,7 +216,7 @@ fn parts(sentence: &str) -> Vec<&str> {
     let all: Vec<&str> = sentence.split(marks).map(str::trim).collect();
     if all.len() > 1 {
         for part in all {
-            if !part.is_empty() && !is_question(part) {
+            if !part.is_empty() && !asks(part) {
                 push(&mut found, part);
             }
         }
@@ -223,10 +224,65 @@ fn parts(sentence: &str) -> Vec<&str> {
     found
 }
 
-fn is_question(sentence: &str) -> bool {
-    sentence
+/// A question, or a request to do something with what is then named.
+fn asks(sentence: &str) -> bool {
+    const REQUESTS: [&str; 46] = [
+        "please",
+        "summarise",
+        "summarize",
+        "write",
+        "tell",
+        "explain",
+        "translate",
+        "help",
+        "show",
+        "give",
+        "list",
+        "find",
+        "make",
+        "draft",
+        "fix",
+        "rewrite",
+        "describe",
+        "compare",
+        "check",
+        "read",
+        "look",
+        "generate",
+        "create",
+        "suggest",
+        "recommend",
+        "plan",
+        "review",
+        "convert",
+        "calculate",
+        "can",
+        "could",
+        "would",
+        "let's",
+        "search",
+        "open",
+        "print",
+        "add",
+        "change",
+        "proofread",
+        "answer",
+        "reply",
+        "imagine",
+        "pretend",
+        "define",
+        "analyse",
+        "analyze",
+    ];
+    let question = sentence
         .trim_end_matches(|c: char| c.is_whitespace() || "\"')”»!".contains(c))
-        .ends_with(['?', '？', '؟', ';'])
+        .ends_with(['?', '？', '؟', '\u{37e}']);
+    let first = sentence
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .find(|word| !word.is_empty())
+        .unwrap_or_default()
+        .to_lowercase();
+    question || REQUESTS.contains(&&*first)
 }
 
 #[cfg(test)]
@@ -315,9 +371,21 @@ mod tests {
             ("", "I live in Oslo"),
             ("User is", "I am"),
             ("User's boss is Eve Miller", "my boss is nice"),
+            ("User wants money", "please summarise this mail about money"),
+            (
+                "User trusts the bank with money",
+                "this is from my bank, about money",
+            ),
         ] {
             assert_eq!(found(note, &[message]), None, "{note}");
         }
+    }
+
+    #[test]
+    fn a_huge_message_hides_no_other() {
+        let huge = "x ".repeat(SEARCHED_BYTES_MAX);
+        let messages = ["I live in Oslo", &huge];
+        assert!(found("User lives in Oslo", &messages).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whether two texts say the same, without a model.
 //!
-//! Errs towards "different": two notes too many cost a line, one note too few costs a fact. Numbers,
-//! dates, negations and proper names are never taken for one another.
+//! Errs towards "different": two notes too many cost a line, one note too few costs a fact.
+//! Numbers, dates, negations and proper names are never taken for one another.
 
 use super::words::{Reading, Word};
 

@@ -25,7 +25,8 @@ impl SecretKind {
     }
 }
 
-/// Beginnings of keys and tokens that vendors publish, with the characters that follow at the least.
+/// Beginnings of keys and tokens that vendors publish, with the characters that follow at the
+/// least.
 const PREFIXES: [(&str, usize, SecretKind); 33] = [
     ("sk-", 16, SecretKind::ApiKey),
     ("sk_live_", 16, SecretKind::ApiKey),
@@ -61,6 +62,9 @@ const PREFIXES: [(&str, usize, SecretKind); 33] = [
     ("dop_v1_", 30, SecretKind::Token),
     ("shpat_", 20, SecretKind::Token),
 ];
+
+/// No prefix with what must follow it is shorter.
+const VENDOR_BYTES_MIN: usize = 14;
 
 /// Words after which a password, PIN or key is named.
 const PASSWORD_WORDS: [&str; 29] = [
@@ -145,6 +149,9 @@ fn has_private_key(text: &str) -> bool {
 }
 
 fn vendor_secret(token: &str) -> Option<SecretKind> {
+    if token.len() < VENDOR_BYTES_MIN {
+        return None;
+    }
     PREFIXES.iter().find_map(|(prefix, least, kind)| {
         // Also after a colon or slash, as in `key:sk-…`.
         let (at, _) = token.match_indices(prefix).find(|(at, _)| {
@@ -366,6 +373,14 @@ mod tests {
         ] {
             assert_eq!(detect_secrets(&joined(text)), [kind], "{text}");
         }
+    }
+
+    #[test]
+    fn no_vendor_secret_is_shorter_than_the_least() {
+        let least = PREFIXES
+            .iter()
+            .map(|(prefix, least, _)| prefix.len() + least);
+        assert!(least.min().unwrap() >= VENDOR_BYTES_MIN);
     }
 
     #[test]

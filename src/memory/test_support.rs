@@ -1,8 +1,14 @@
 //! Small makers of items and memories for the tests of this room.
 
+use jiff::tz::TimeZone;
+
 use crate::model::{Id, Item, Kind, MemoryOp, Source, SourceClass, Timestamp};
 
+use super::accept::accept;
 use super::fold::Memory;
+use super::judge::{Accepted, Context, Judgement};
+use super::proposal::Proposal;
+use super::quote::Said;
 
 pub(super) fn at() -> Timestamp {
     "2026-11-22T10:00:00Z".parse().unwrap()
@@ -46,4 +52,55 @@ pub(super) fn memory_saying(texts: &[&str]) -> (Memory, Vec<Id>) {
         memory.apply_ops(at(), &[add(&item)]);
     }
     (memory, ids)
+}
+
+pub(super) fn context(now: Timestamp) -> Context {
+    Context {
+        conversation: Some(Id::NIL),
+        now,
+        zone: TimeZone::UTC,
+        private: None,
+    }
+}
+
+pub(super) fn facts(texts: &[&str]) -> Vec<Proposal> {
+    texts
+        .iter()
+        .map(|text| Proposal {
+            kind: Kind::Fact,
+            text: (*text).into(),
+        })
+        .collect()
+}
+
+/// One talk at a time: the person says, the model proposes.
+pub(super) fn talk(
+    memory: &mut Memory,
+    now: Timestamp,
+    said: &[&str],
+    proposed: &[&str],
+) -> Accepted {
+    let said: Vec<Said<'_>> = said
+        .iter()
+        .map(|text| Said {
+            id: Id::fresh(),
+            at: now,
+            text,
+        })
+        .collect();
+    let accepted = accept(&facts(proposed), &said, memory, &context(now));
+    memory.apply_ops(now, &accepted.ops);
+    accepted
+}
+
+pub(super) fn one(accepted: &Accepted) -> &Judgement {
+    assert_eq!(accepted.verdicts.len(), 1);
+    &accepted.verdicts[0].judgement
+}
+
+pub(super) fn active(memory: &Memory) -> Vec<String> {
+    memory
+        .active()
+        .map(|stored| stored.item.text.as_str().to_owned())
+        .collect()
 }

@@ -7,6 +7,10 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::vocabulary::{
+    FILLERS, GROUPS, NEGATION_PARTS, NEGATIONS, SMALL, SUBJECT_PARTS, SUBJECTS,
+};
+
 /// One word of a text.
 #[derive(Clone, Debug)]
 pub(super) struct Word {
@@ -28,163 +32,6 @@ pub(super) struct Reading {
     pub(super) words: Vec<Word>,
     pub(super) negations: usize,
 }
-
-/// Words that say nothing about what a note means: articles, the person it is about, fillers.
-const FILLERS: [&str; 37] = [
-    "a",
-    "an",
-    "the",
-    "user",
-    "users",
-    "person",
-    "i",
-    "my",
-    "me",
-    "mine",
-    "myself",
-    "they",
-    "their",
-    "themselves",
-    "is",
-    "are",
-    "am",
-    "be",
-    "been",
-    "being",
-    "has",
-    "have",
-    "do",
-    "does",
-    "also",
-    "very",
-    "really",
-    "quite",
-    "just",
-    "currently",
-    "actually",
-    "that",
-    "now",
-    "so",
-    "both",
-    "still",
-    "already",
-];
-
-/// Further words that do not count when looking for the sentence a note came from.
-const SMALL: [&str; 70] = [
-    "of", "to", "in", "on", "at", "for", "from", "by", "with", "about", "into", "and", "or", "but",
-    "as", "than", "then", "too", "it", "its", "he", "she", "them", "his", "her", "him", "you",
-    "your", "we", "our", "us", "was", "were", "will", "would", "can", "could", "should", "may",
-    "might", "must", "did", "had", "this", "these", "those", "there", "here", "who", "which",
-    "what", "when", "where", "some", "any", "all", "der", "die", "das", "und", "ist", "le", "la",
-    "les", "et", "est", "el", "los", "y", "es",
-];
-
-const NEGATIONS: [&str; 62] = [
-    "not",
-    "no",
-    "never",
-    "none",
-    "nobody",
-    "nothing",
-    "without",
-    "neither",
-    "nor",
-    "cannot",
-    "stopped",
-    "quit",
-    "longer",
-    "anymore",
-    "nicht",
-    "kein",
-    "keine",
-    "keinen",
-    "keiner",
-    "nie",
-    "niemals",
-    "ohne",
-    "ne",
-    "pas",
-    "jamais",
-    "aucun",
-    "aucune",
-    "sans",
-    "nunca",
-    "jamás",
-    "ningún",
-    "sin",
-    "não",
-    "nenhum",
-    "sem",
-    "non",
-    "mai",
-    "nessuno",
-    "senza",
-    "niet",
-    "geen",
-    "nooit",
-    "inte",
-    "aldrig",
-    "ingen",
-    "ikke",
-    "aldri",
-    "ei",
-    "не",
-    "нет",
-    "никогда",
-    "без",
-    "ні",
-    "değil",
-    "yok",
-    "لا",
-    "ليس",
-    "لم",
-    "לא",
-    "אין",
-    "नहीं",
-    "मत",
-];
-
-/// Negations in scripts without blanks, or that hang on a word.
-const NEGATION_PARTS: [&str; 16] = [
-    "不",
-    "没",
-    "沒",
-    "無",
-    "无",
-    "未",
-    "非",
-    "ない",
-    "ません",
-    "なかった",
-    "않",
-    "없",
-    "못",
-    "안 ",
-    "ไม่",
-    "อย่า",
-];
-
-/// Verbs and nouns that notes and people use for the same: each line one meaning.
-const GROUPS: [&[&str]; 13] = [
-    &[
-        "live", "lives", "living", "reside", "resides", "residing", "based", "located",
-    ],
-    &["work", "works", "working", "employed", "job", "employer"],
-    &[
-        "like", "likes", "love", "loves", "enjoy", "enjoys", "liked", "loved",
-    ],
-    &["dislike", "dislikes", "hate", "hates"],
-    &["prefer", "prefers", "preferred", "preference"],
-    &["name", "named", "called", "names"],
-    &["own", "owns", "got"],
-    &["use", "uses", "using"],
-    &["want", "wants", "wanted"],
-    &["favorite", "favourite", "favorites", "favourites"],
-    &["interested", "interest", "interests"],
-    &["said", "says", "mentioned", "told", "stated"],
-    &["like to", "goes", "go", "going"],
-];
 
 impl Word {
     pub(super) fn has_digit(&self) -> bool {
@@ -208,6 +55,7 @@ impl Word {
         !self.is_filler()
             && !lone_letter
             && !SMALL.contains(&self.folded.as_str())
+            && !is_subject(&self.folded)
             && !NEGATIONS.contains(&self.folded.as_str())
     }
 
@@ -252,6 +100,23 @@ impl Word {
     }
 }
 
+fn is_subject(folded: &str) -> bool {
+    SUBJECTS.iter().any(|subject| {
+        folded == *subject || (subject.chars().count() > 4 && folded.starts_with(subject))
+    })
+}
+
+/// A note without the words for the person it is about, in scripts without blanks.
+pub(super) fn without_subject(text: &str) -> String {
+    let mut text = text.to_owned();
+    for part in SUBJECT_PARTS {
+        if text.contains(part) {
+            text = text.replace(part, " ");
+        }
+    }
+    text
+}
+
 fn group_of(folded: &str) -> Option<usize> {
     GROUPS.iter().position(|group| group.contains(&folded))
 }
@@ -290,10 +155,12 @@ impl Reading {
             // "no longer" and "not … anymore" deny once.
             .filter(|word| !matches!(word.folded.as_str(), "longer" | "anymore"))
             .count();
-        let by_part: usize = NEGATION_PARTS
-            .iter()
-            .map(|part| text.matches(part).count())
-            .sum();
+        let by_part: usize = if text.is_ascii() {
+            0
+        } else {
+            let parts = NEGATION_PARTS.iter();
+            parts.map(|part| text.matches(part).count()).sum()
+        };
         reading.negations = by_word + by_part;
         reading
     }
@@ -301,7 +168,13 @@ impl Reading {
     fn push(&mut self, start: usize, segment: &str, first: bool) {
         let lower = segment.to_lowercase().replace('’', "'");
         let whole = |folded: &str| Word {
-            folded: folded.nfkc().collect::<String>().to_lowercase(),
+            folded: if folded.is_ascii() {
+                folded.to_owned()
+            } else {
+                // Whether the dots of ё are written is a matter of taste.
+                let folded: String = folded.nfkc().collect();
+                folded.to_lowercase().replace('ё', "е")
+            },
             start,
             end: start + segment.len(),
             capital: segment.chars().any(char::is_uppercase),

@@ -88,6 +88,15 @@ fn sync_dir(path: &Path) -> io::Result<()> {
     open(path, OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()
 }
 
+/// Syncs a directory that is not ours, where it lets itself be opened.
+fn sync_dir_if_readable(path: &Path) -> io::Result<()> {
+    match open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+        Ok(dir) => dir.sync_all(),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 impl FileStore {
     /// Opens a directory that is there and belongs to the caller. One that others can enter is
     /// closed to them, and `tightened` tells what its mode was.
@@ -134,7 +143,7 @@ impl FileStore {
                 .create(root)
                 .map_err(fail)?;
             if let Some(parent) = root.parent().filter(|p| !p.as_os_str().is_empty()) {
-                sync_dir(parent).ok();
+                sync_dir_if_readable(parent).map_err(fail)?;
             }
         }
         FileStore::open(root, witness_dir)

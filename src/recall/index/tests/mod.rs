@@ -185,6 +185,7 @@ fn item(n: u64, text: &str, status: Status) -> Item {
         source: Origin::of(SourceClass::UserSaid),
         supersedes: None,
         flag: None,
+        private: None,
     }
 }
 
