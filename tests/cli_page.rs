@@ -90,7 +90,7 @@ fn meaning(arg: &Arg) -> String {
 
 fn table<'a>(page: &mut String, args: impl Iterator<Item = &'a Arg>) {
     let rows: Vec<String> = args
-        .filter(|arg| !arg.is_hide_set())
+        .filter(|arg| !arg.is_hide_set() && !meaning(arg).is_empty())
         .map(|arg| format!("| `{}` | {} |", shown(arg), meaning(arg)))
         .collect();
     if !rows.is_empty() {
