@@ -32,10 +32,15 @@ use args::{Cli, Command};
 use failure::Failure;
 use shell::Shell;
 
+/// The command line as clap knows it: for `docs/cli.md`, which a test compares with it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
     guard::harden();
-    let matches = match Cli::command().try_get_matches() {
+    let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
     };

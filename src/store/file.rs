@@ -370,11 +370,14 @@ impl Store for FileStore {
     }
 
     fn remove(&self, _lock: &Exclusive, name: &Name) -> Result<(), StoreError> {
-        match fs::remove_file(self.path(name)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                Err(StoreError::from_io(name.to_string(), e))
-            }
-            _ => Ok(()),
+        let path = self.path(name);
+        let fail = |source| StoreError::from_io(name.to_string(), source);
+        match fs::remove_file(&path) {
+            Ok(()) if matches!(name, Name::In(_, part) if part.is_rebuildable()) => Ok(()),
+            // A tail that came back after a power cut would stand beside its segment.
+            Ok(()) => sync_dir(path.parent().unwrap_or(&self.root)).map_err(fail),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(fail(source)),
         }
     }
 

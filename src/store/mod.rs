@@ -181,6 +181,7 @@ pub trait Store: Send + Sync {
         at: u64,
     ) -> Result<(), StoreError>;
 
+    /// Removes a file, durably unless it can be made again. One that is not there is no error.
     fn remove(&self, lock: &Exclusive, name: &Name) -> Result<(), StoreError>;
 
     /// The files of a directory of the format that have a name of the format.
