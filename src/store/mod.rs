@@ -8,6 +8,7 @@ mod draft;
 mod error;
 mod file;
 mod held;
+mod inspect;
 mod lock;
 mod machine;
 mod name;
@@ -18,7 +19,8 @@ use std::time::Duration;
 
 pub use error::{Holder, StoreError};
 pub use file::FileStore;
-pub use machine::memory_left_kib;
+pub use inspect::{Oddity, is_sync_conflict};
+pub use machine::{memory_left_kib, swap_is_on};
 pub use name::{Dir, Name, Part};
 pub use volatile::VolatileStore;
 pub use watch::Watching;

@@ -126,12 +126,7 @@ fn open_or_make(shell: &Shell) -> Result<Vault, Failure> {
             if ask_key("Make one now? [Y/n] ", "yn", 'y')? == 'n' {
                 return Err(failure);
             }
-            let args = InitArgs {
-                kdf_memory: None,
-                kdf_passes: None,
-                kdf_lanes: None,
-                with_recovery_code: false,
-            };
+            let args = InitArgs::default();
             let (vault, _) = init::make(shell, &args)?;
             complain("Done. From now on, everything said here is sealed with your passphrase.");
             Ok(vault)
