@@ -25,9 +25,8 @@ pub(super) enum Failure {
     Edit(#[from] EditError),
     #[error("{}", usage_line(.0))]
     Usage(clap::Error),
-    /// What `init` was asked to derive keys with.
-    #[error(transparent)]
-    KdfOptions(SealError),
+    #[error("these key derivation options are not allowed: {0}")]
+    KdfOption(#[source] SealError),
     #[error("there is no terminal to ask on")]
     NoTerminal,
     #[error("interrupted")]
@@ -74,6 +73,12 @@ pub(super) enum Failure {
     NotADate(String),
     #[error(transparent)]
     Bench(#[from] crate::recall::bench::BenchError),
+    #[error("no key slot's id begins with {0}, or more than one")]
+    NoSuchSlot(String),
+    #[error("the key file {} has {len} bytes; 20 to 4096 are allowed", path.display())]
+    KeyFileSize { path: PathBuf, len: usize },
+    #[error("the recovery code was not typed back as it is: it does not count")]
+    CodeNotTypedBack,
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
 }
@@ -126,8 +131,8 @@ impl Failure {
             Failure::Chat(ChatError::Provider(ProviderError::Config(_))) => 2,
             Failure::Chat(ChatError::Provider(_)) => 20,
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
-            Failure::Config(_) => 2,
-            Failure::Usage(_) | Failure::KdfOptions(_) => 2,
+            Failure::Usage(_) | Failure::Config(_) | Failure::KdfOption(_) => 2,
+            Failure::NotADate(_) => 2,
             Failure::Interrupted => 130,
             Failure::BrokenPipe => 0,
             Failure::Output(error) if error.kind() == io::ErrorKind::StorageFull => 17,
@@ -193,6 +198,7 @@ impl Failure {
             Failure::SecretInMemory(_) => {
                 "memory goes into prompts; keep secrets in a password manager"
             }
+            Failure::NoSuchSlot(_) => "agent slots list shows them",
             Failure::NoSuchKey(_) => "agent keys list shows them",
             Failure::NoConsent { .. } => {
                 "say --yes, name the model with -m, or set it with agent config set model …"
@@ -250,6 +256,9 @@ fn vault_hint(error: &VaultError) -> Option<String> {
             "agent repair puts back the copy of the header, with your passphrase"
         }
         VaultError::WrongPassphrase => "a recovery code opens it too: --recovery-code",
+        VaultError::SlotNotGiven { .. } => {
+            "give its secret on a terminal, or let it go with --drop-slot ID; nothing was changed"
+        }
         VaultError::Rekeyed => "run the command again with the new passphrase",
         VaultError::Rollback(_) => {
             "either a backup was restored or a sync tool brought an old copy back, or somebody \
@@ -257,7 +266,7 @@ fn vault_hint(error: &VaultError) -> Option<String> {
              with --accept-rollback"
         }
         VaultError::Damaged(_) | VaultError::Sealed { .. } => {
-            "agent verify shows what is damaged; what opens stays readable"
+            "agent verify shows what is damaged, agent repair mends; what opens stays readable"
         }
         VaultError::RecordTooLong { .. } => "split the text into parts",
         VaultError::Seal(SealError::KdfMemoryLeft { .. } | SealError::KdfAllocation { .. }) => {

@@ -15,6 +15,7 @@ mod page;
 mod passphrase;
 mod sealed;
 mod segment;
+mod stream;
 mod witness;
 
 pub use blob::{Blob, BlobId, BlobKind, CHUNK_BYTES, HEAD_BYTES, ObjectId, TAG_BYTES};
@@ -30,6 +31,7 @@ pub use page::keys_are_locked;
 pub use passphrase::Passphrase;
 pub use sealed::{Sealed, SealedFrames};
 pub use segment::{Salvage, Segment, SegmentHead, SegmentWriter};
+pub use stream::SegmentStream;
 pub use witness::{WITNESS_PLACE_BYTES, Witness};
 
 #[cfg(test)]

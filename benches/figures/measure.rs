@@ -1,0 +1,108 @@
+//! Two things in turn, their medians, and the bar that their ratio is held to.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Something measured, with what it must not pass.
+pub struct Figure {
+    pub what: String,
+    pub bar: Bar,
+    pub value: f64,
+    /// The times behind it, for people.
+    pub times: String,
+}
+
+pub enum Bar {
+    AtMost(f64, &'static str),
+    AtLeast(f64, &'static str),
+    /// For information.
+    None(&'static str),
+}
+
+impl Figure {
+    pub fn holds(&self) -> bool {
+        match self.bar {
+            Bar::AtMost(bar, _) => self.value <= bar,
+            Bar::AtLeast(bar, _) => self.value >= bar,
+            Bar::None(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bar, unit) = match self.bar {
+            Bar::AtMost(bar, unit) => (format!("≤ {bar}{unit}"), unit),
+            Bar::AtLeast(bar, unit) => (format!("≥ {bar}{unit}"), unit),
+            Bar::None(unit) => ("-".to_owned(), unit),
+        };
+        let verdict = if self.holds() { "" } else { "MISSED " };
+        let Figure {
+            what, value, times, ..
+        } = self;
+        write!(
+            f,
+            "| {what} | {bar} | {verdict}{value:.2}{unit} | {times} |"
+        )
+    }
+}
+
+/// Times of things that were done in turn.
+pub struct Turns {
+    of: Vec<Vec<Duration>>,
+}
+
+impl Turns {
+    /// Does each of `things` once a round and keeps what each says it took. The order turns round
+    /// every time, so that none always follows the same other.
+    pub fn take(rounds: usize, things: &mut [&mut dyn FnMut() -> Duration]) -> Self {
+        let mut of = vec![Vec::with_capacity(rounds); things.len()];
+        for round in 0..rounds {
+            for n in 0..things.len() {
+                let n = (n + round) % things.len();
+                of[n].push(things[n]());
+            }
+        }
+        Turns { of }
+    }
+
+    pub fn median_ms(&self, n: usize) -> f64 {
+        let mut times = self.of[n].clone();
+        times.sort();
+        1e3 * times[times.len() / 2].as_secs_f64()
+    }
+
+    /// How many times as long thing `n` took as thing `m`.
+    pub fn ratio(&self, n: usize, m: usize) -> f64 {
+        self.median_ms(n) / self.median_ms(m)
+    }
+
+    pub fn both(&self, n: usize, m: usize) -> String {
+        format!(
+            "{:.3} ms against {:.3} ms",
+            self.median_ms(n),
+            self.median_ms(m)
+        )
+    }
+}
+
+/// How long `thing` takes.
+pub fn time(thing: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    thing();
+    start.elapsed()
+}
+
+/// A number from the environment, for a quicker or a longer run.
+pub fn setting(name: &str, usual: usize) -> usize {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(usual)
+}
+
+/// A directory on the disk that is measured: below `BENCH_DIR`, else beside what was built.
+pub fn disk() -> tempfile::TempDir {
+    let dir = std::env::var("BENCH_DIR").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").to_owned());
+    tempfile::tempdir_in(dir).unwrap()
+}

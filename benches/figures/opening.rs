@@ -1,0 +1,138 @@
+//! Opening a vault of a long life against a young one, the key at hand.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use agent::chat::{Buffer, Conversations, Recall};
+use agent::memory::Memory;
+use agent::model::Record;
+use agent::store::FileStore;
+use agent::vault::{LockedVault, Log, View};
+
+use super::measure::{Bar, Figure, Turns, disk, setting};
+use super::texts::{Numbers, items, message, new_vault, passphrase, wait, words};
+
+/// Put in at once: a little more than a tail holds, so that each batch becomes a segment.
+const BATCH: u64 = 2100;
+/// What is left in the tail of either vault.
+const IN_TAIL: u64 = 900;
+const ITEMS: u64 = 100;
+
+fn fill(dir: &Path, messages: u64) {
+    let mut vault = new_vault(dir);
+    let (words, mut numbers) = (words(), Numbers(1));
+    let lines = |records: Vec<Record>| records.iter().map(Record::to_line).collect::<Vec<_>>();
+    vault.append_lines(&lines(items(ITEMS, &words))).unwrap();
+    let mut done = 0;
+    while done < messages {
+        let to_tail = messages - IN_TAIL;
+        let batch = if done < to_tail {
+            BATCH.min(to_tail - done)
+        } else {
+            messages - done
+        };
+        let batch = (done..done + batch)
+            .map(|n| message(n, &words, &mut numbers))
+            .collect::<Vec<_>>();
+        done += batch.len() as u64;
+        vault.append_lines(&lines(batch)).unwrap();
+    }
+    let log: &mut dyn Log = &mut vault;
+    View::load(log, Buffer::default())
+        .unwrap()
+        .save(log)
+        .unwrap();
+    View::load(log, Memory::new()).unwrap().save(log).unwrap();
+    View::load(log, Conversations::default())
+        .unwrap()
+        .save(log)
+        .unwrap();
+}
+
+/// What a chat needs before its first prompt.
+fn open_once(dir: &Path, with_index: bool) -> Duration {
+    let open = || FileStore::open(&dir.join("vault"), &dir.join("witness")).unwrap();
+    let locked = LockedVault::open(std::sync::Arc::new(open()), wait()).unwrap();
+    let (key, _) = locked.header().unlock(&passphrase()).unwrap();
+    drop(locked);
+    let start = Instant::now();
+    let locked = LockedVault::open(std::sync::Arc::new(open()), wait()).unwrap();
+    let mut vault = locked.unlock_with_key(key).unwrap();
+    let files = [vault.index_files(), vault.index_files()];
+    let index = with_index.then(|| Recall::open(files, &mut vault).unwrap());
+    let buffer = View::load(&mut vault, Buffer::default()).unwrap();
+    let memory = View::load(&mut vault, Memory::new()).unwrap();
+    let took = start.elapsed();
+    assert!(!buffer.was_rebuilt() && !memory.was_rebuilt());
+    assert_eq!(buffer.at(), vault.end());
+    drop(index);
+    took
+}
+
+/// Builds the search index, as the first chat does.
+fn build_index(dir: &Path) {
+    let open = || FileStore::open(&dir.join("vault"), &dir.join("witness")).unwrap();
+    let locked = LockedVault::open(std::sync::Arc::new(open()), wait()).unwrap();
+    let mut vault = locked.unlock(&passphrase()).unwrap();
+    let files = [vault.index_files(), vault.index_files()];
+    let mut recall = Recall::open(files, &mut vault).unwrap();
+    recall
+        .settle(&mut vault, agent::recall::Merging::All)
+        .unwrap();
+}
+
+pub fn open() -> Vec<Figure> {
+    let many = setting("BENCH_MESSAGES", 1_000_000) as u64;
+    let (young, old) = (disk(), disk());
+    fill(young.path(), 1000);
+    let start = Instant::now();
+    fill(old.path(), many);
+    eprintln!(
+        "(a vault of {many} messages made in {:.1} s)",
+        start.elapsed().as_secs_f64()
+    );
+    let rounds = setting("BENCH_ROUNDS", 41);
+    let measure = |with_index: bool, what: &str, limit_ms: Bar| {
+        let turns = Turns::take(
+            rounds,
+            &mut [&mut || open_once(young.path(), with_index), &mut || {
+                open_once(old.path(), with_index)
+            }],
+        );
+        let bar = if with_index {
+            Bar::None(" ×")
+        } else {
+            Bar::AtMost(1.5, " ×")
+        };
+        let (value, times) = (turns.ratio(1, 0), turns.both(1, 0));
+        let ratio = Figure {
+            what: format!("{what} of {many} messages against one of 1000"),
+            bar,
+            value,
+            times,
+        };
+        let length = Figure {
+            what: format!("{what} of {many} messages"),
+            bar: limit_ms,
+            value: turns.median_ms(1),
+            times: String::new(),
+        };
+        [ratio, length]
+    };
+    let mut figures = Vec::new();
+    figures.extend(measure(
+        false,
+        "opening a vault, key at hand,",
+        Bar::AtMost(30.0, " ms"),
+    ));
+    let start = Instant::now();
+    build_index(young.path());
+    build_index(old.path());
+    eprintln!("(indexed in {:.1} s)", start.elapsed().as_secs_f64());
+    figures.extend(measure(
+        true,
+        "the same with its search index,",
+        Bar::None(" ms"),
+    ));
+    figures
+}
