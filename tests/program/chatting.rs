@@ -242,6 +242,79 @@ fn a_pasted_text_of_several_lines_is_one_message() {
 }
 
 #[test]
+fn a_second_window_has_a_conversation_of_its_own() {
+    let home = Home::with_vault();
+    let replies = ["one", "two", "three"];
+    let server = Server::new(replies.iter().map(|text| anthropic(&[text])).collect());
+    let mut first = chat(&home, &server, &[]);
+    first.type_line("in the first window");
+    first.wait_for("one");
+    first.wait_for(PROMPT);
+    let mut second = chat(&home, &server, &[]);
+    assert!(
+        second.screen().contains("open in another window"),
+        "{}",
+        second.screen()
+    );
+    second.type_line("in the second window");
+    second.wait_for("two");
+    second.wait_for(PROMPT);
+    // A window that was killed holds nothing any more.
+    drop(second);
+    drop(first);
+    let mut third = chat(&home, &server, &[]);
+    assert!(
+        third.screen().contains("Continuing the conversation"),
+        "{}",
+        third.screen()
+    );
+    third.type_line("in the third window");
+    third.wait_for("three");
+    third.wait_for(PROMPT);
+    leave(third);
+    let said: Vec<usize> = server.asked().iter().map(|a| a.messages().len()).collect();
+    assert_eq!(said, [1, 1, 3]);
+    assert_eq!(server.asked()[2].messages()[0].1, "in the second window");
+    let structure = home.agent(["verify", "--structure", "--json"]).run();
+    assert_eq!(
+        structure.expect_code(0).json()["findings"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn a_chat_goes_on_with_the_new_passphrase_when_another_process_has_rekeyed() {
+    let home = Home::with_vault();
+    let server = Server::new(vec![anthropic(&["one"]), anthropic(&["two"])]);
+    let mut terminal = chat(&home, &server, &[]);
+    terminal.type_line("first line");
+    terminal.wait_for("one");
+    terminal.wait_for(PROMPT);
+    let rekey = home.agent(["rekey"]).args(super::world::LIGHT);
+    rekey
+        .env("AGENT_NEW_PASSPHRASE", "quite another")
+        .run()
+        .expect_code(0);
+    terminal.type_line("second line");
+    terminal.wait_for("Another process has changed the vault's keys.");
+    terminal.wait_for("Passphrase: ");
+    terminal.type_line(PASSPHRASE);
+    terminal.wait_for("That is not it.");
+    terminal.wait_for("Passphrase: ");
+    terminal.type_line("quite another");
+    terminal.wait_for("two");
+    terminal.wait_for(PROMPT);
+    leave(terminal);
+    let said: Vec<usize> = server.asked().iter().map(|a| a.messages().len()).collect();
+    assert_eq!(said, [1, 3]);
+    let list = home.agent(["history", "list"]);
+    list.run().expect_code(12);
+    let list = home.agent(["history", "list", "--json"]);
+    let list = list.env("AGENT_PASSPHRASE", "quite another").run();
+    assert_eq!(list.expect_code(0).json()[0]["messages"], 4);
+}
+
+#[test]
 fn incognito_needs_no_vault_and_leaves_no_trace() {
     let home = Home::new();
     let before = home.files();

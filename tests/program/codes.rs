@@ -110,6 +110,7 @@ fn what_cannot_be_written_is_17() {
     let tail = home.file_that_ends(".tail");
     fs::set_permissions(&tail, fs::Permissions::from_mode(0o400)).unwrap();
     refused(&home.agent(["memory", "add", "two"]).run(), 17);
+    assert_eq!(home.remembered(), ["one"]);
     fs::set_permissions(&tail, fs::Permissions::from_mode(0o600)).unwrap();
     home.agent(["memory", "add", "two"]).run().expect_code(0);
     assert_eq!(home.remembered(), ["one", "two"]);
@@ -118,6 +119,27 @@ fn what_cannot_be_written_is_17() {
     fs::set_permissions(home.path("closed"), fs::Permissions::from_mode(0o500)).unwrap();
     let run = home.agent(["init", "--state-dir", "closed/vault"]);
     refused(&run.args(LIGHT).run(), 17);
+}
+
+#[test]
+fn a_vault_of_which_nothing_can_be_written_can_be_read() {
+    let home = Home::of_a_plain_user();
+    home.agent(["memory", "add", "one"]).run().expect_code(0);
+    let close = |files: u32, dirs: u32| {
+        let all = files_below(&home.state_dir());
+        for file in &all {
+            fs::set_permissions(file, fs::Permissions::from_mode(files)).unwrap();
+        }
+        for dir in all.iter().map(|file| file.parent().unwrap()) {
+            fs::set_permissions(dir, fs::Permissions::from_mode(dirs)).unwrap();
+        }
+    };
+    close(0o400, 0o500);
+    assert_eq!(home.remembered(), ["one"]);
+    home.agent(["verify"]).run().expect_code(0);
+    refused(&home.agent(["memory", "add", "two"]).run(), 17);
+    close(0o600, 0o700);
+    home.agent(["memory", "add", "two"]).run().expect_code(0);
 }
 
 #[test]

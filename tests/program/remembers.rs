@@ -252,13 +252,20 @@ fn a_conversation_that_is_deleted_is_hidden_everywhere() {
 #[test]
 fn what_was_said_in_another_conversation_is_recalled() {
     let home = Home::with_vault();
+    let small_talk: String = (0..12)
+        .map(|day| format!("the weather on day {day} was rather mild\n"))
+        .collect();
+    home.agent(["chat"]).input(small_talk).run().expect_code(0);
     home.agent(["ask", "the parcel for Irma stands in the barn"])
         .run()
         .expect_code(0);
+    let question = ["ask", "where is the parcel for Irma?"];
     let server = Server::new(vec![anthropic(&["In the barn."])]);
-    let run = home.agent(["ask", "where is the parcel for Irma?"]);
-    server.anthropic(run).run().expect_code(0);
+    let run = server.anthropic(home.agent(question)).run();
+    run.expect_code(0);
     assert!(server.asked()[0].system().contains("stands in the barn"));
+    let offline = home.agent(question).run();
+    assert!(offline.expect_code(0).text().contains("stands in the barn"));
 }
 
 #[test]

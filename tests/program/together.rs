@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::server::{Server, anthropic};
-use super::world::Home;
+use super::world::{Home, LIGHT};
 
 const PROCESSES: usize = 8;
 const ADDITIONS: usize = 8;
@@ -157,6 +157,29 @@ fn watch_prints_what_others_append_within_two_seconds() {
     let text = plain.kill().text();
     assert!(!text.contains("from before"), "{text}");
     assert!(all.kill().text().contains("remembered: from before"));
+}
+
+#[test]
+fn a_piped_chat_ends_with_16_when_another_process_has_rekeyed() {
+    let home = Home::with_vault();
+    let server = Server::new(vec![anthropic(&["one"])]);
+    let mut chat = server.anthropic(home.agent(["chat"])).start_open();
+    chat.say("first line\n");
+    chat.stdout.wait_for("one\n");
+    let rekey = home.agent(["rekey"]).args(LIGHT);
+    rekey
+        .env("AGENT_NEW_PASSPHRASE", "quite another")
+        .run()
+        .expect_code(0);
+    chat.say("second line\n");
+    let out = chat.end();
+    out.expect_code(16)
+        .expect_stderr("changed the vault's keys");
+    assert_eq!(
+        server.asked().len(),
+        1,
+        "nothing goes out under the old key"
+    );
 }
 
 #[test]
