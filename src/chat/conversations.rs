@@ -78,6 +78,14 @@ impl Conversations {
         list
     }
 
+    /// Those that are hidden and wait for a purge.
+    pub fn deleted(&self) -> impl Iterator<Item = Id> + '_ {
+        self.all
+            .iter()
+            .filter(|(_, conversation)| conversation.deleted)
+            .map(|(id, _)| *id)
+    }
+
     fn existing(&self) -> impl Iterator<Item = (Id, &Conversation)> {
         let all = self
             .all

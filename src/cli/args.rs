@@ -93,6 +93,31 @@ pub(super) enum Command {
     Status,
     /// Check every byte of the vault
     Verify(VerifyArgs),
+    /// Mend: put a damaged header back, write what opens into a new epoch
+    Repair,
+    /// Explain the state of things and what to do
+    Doctor,
+    /// New passphrase and new key: everything is sealed again
+    Rekey(RekeyArgs),
+    /// New passphrase, same key: instant
+    Passwd {
+        #[command(flatten)]
+        secret: NewSecret,
+        #[command(flatten)]
+        kdf: KdfArgs,
+    },
+    /// The ways in: recovery code, key file
+    Slots {
+        #[command(subcommand)]
+        action: SlotsAction,
+    },
+    /// A sealed copy that opens as a vault
+    Backup {
+        /// An empty or new directory
+        dir: PathBuf,
+    },
+    /// Remove deleted and forgotten content from every file
+    Purge(PurgeArgs),
     /// The models that can be talked to
     Models(ModelsArgs),
     /// Settings
@@ -112,8 +137,8 @@ pub(super) enum Command {
     },
 }
 
-#[derive(Args)]
-pub(super) struct InitArgs {
+#[derive(Args, Default)]
+pub(super) struct KdfArgs {
     /// Memory of the key derivation, in MiB (19 to 1024)
     #[arg(long, value_name = "MIB")]
     pub kdf_memory: Option<u32>,
@@ -123,6 +148,70 @@ pub(super) struct InitArgs {
     /// Lanes of the key derivation (1 to 8)
     #[arg(long, value_name = "N")]
     pub kdf_lanes: Option<u32>,
+}
+
+/// Where a new passphrase comes from; env AGENT_NEW_PASSPHRASE, else the terminal.
+#[derive(Args, Default)]
+pub(super) struct NewSecret {
+    /// Read the new passphrase from a file that only you can read
+    #[arg(long, value_name = "FILE", group = "new")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Read the new passphrase from an open file descriptor
+    #[arg(long, value_name = "N", group = "new")]
+    pub new_passphrase_fd: Option<i32>,
+    /// Take what a command prints as the new passphrase
+    #[arg(long, value_name = "CMD", group = "new")]
+    pub new_passphrase_command: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct RekeyArgs {
+    #[command(flatten)]
+    pub secret: NewSecret,
+    #[command(flatten)]
+    pub kdf: KdfArgs,
+    /// Let a way in go whose secret is not at hand (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub drop_slot: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum SlotsAction {
+    /// The ways in
+    List,
+    /// Add a recovery code, which is typed back before it counts
+    AddRecovery,
+    /// Add a file of random bytes, 20 to 4096, as a way in
+    AddKeyfile { file: PathBuf },
+    /// Remove a way in; another one has to be proven
+    Remove {
+        id: String,
+        /// Prove with this key file
+        #[arg(long, value_name = "FILE")]
+        keyfile: Option<PathBuf>,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct PurgeArgs {
+    /// Only these items of memory (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub memory: Vec<String>,
+    /// Only these conversations (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub conversation: Vec<String>,
+    /// Also what was learnt in the conversations that go
+    #[arg(long)]
+    pub with_memories: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args, Default)]
+pub(super) struct InitArgs {
+    #[command(flatten)]
+    pub kdf: KdfArgs,
     /// Also make a recovery code, printed once
     #[arg(id = "with_recovery_code", long = "with-recovery-code")]
     pub with_recovery_code: bool,
@@ -227,6 +316,9 @@ pub(super) enum MemoryAction {
     Forget {
         #[arg(required = true)]
         ids: Vec<String>,
+        /// Remove the bytes as well, from every file
+        #[arg(long)]
+        purge: bool,
     },
     /// The life of one item
     History { id: String },
@@ -264,6 +356,9 @@ pub(super) enum HistoryAction {
     Delete {
         #[arg(required = true)]
         cids: Vec<String>,
+        /// Remove the bytes as well, from every file
+        #[arg(long)]
+        purge: bool,
     },
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Edit(#[from] EditError),
+    #[error("these key derivation options are not allowed: {0}")]
+    KdfOption(#[source] SealError),
     #[error("there is no terminal to ask on")]
     NoTerminal,
     #[error("interrupted")]
@@ -69,6 +71,12 @@ pub(super) enum Failure {
     NotADate(String),
     #[error(transparent)]
     Bench(#[from] crate::recall::bench::BenchError),
+    #[error("no key slot's id begins with {0}, or more than one")]
+    NoSuchSlot(String),
+    #[error("the key file {} has {len} bytes; 20 to 4096 are allowed", path.display())]
+    KeyFileSize { path: PathBuf, len: usize },
+    #[error("the recovery code was not typed back as it is: it does not count")]
+    CodeNotTypedBack,
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
 }
@@ -114,7 +122,7 @@ impl Failure {
             Failure::Chat(ChatError::Provider(ProviderError::Config(_))) => 2,
             Failure::Chat(ChatError::Provider(_)) => 20,
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
-            Failure::Config(_) => 2,
+            Failure::Config(_) | Failure::KdfOption(_) | Failure::NotADate(_) => 2,
             Failure::Interrupted => 130,
             Failure::BrokenPipe => 0,
             Failure::Output(error) if error.kind() == io::ErrorKind::StorageFull => 17,
@@ -179,6 +187,7 @@ impl Failure {
             Failure::SecretInMemory(_) => {
                 "memory goes into prompts; keep secrets in a password manager"
             }
+            Failure::NoSuchSlot(_) => "agent slots list shows them",
             Failure::NoSuchKey(_) => "agent keys list shows them",
             Failure::NoConsent { .. } => {
                 "say --yes, name the model with -m, or set it with agent config set model …"
@@ -236,6 +245,9 @@ fn vault_hint(error: &VaultError) -> Option<String> {
             "agent repair puts back the copy of the header, with your passphrase"
         }
         VaultError::WrongPassphrase => "a recovery code opens it too: --recovery-code",
+        VaultError::SlotNotGiven { .. } => {
+            "give its secret on a terminal, or let it go with --drop-slot ID; nothing was changed"
+        }
         VaultError::Rekeyed => "run the command again with the new passphrase",
         VaultError::Rollback(_) => {
             "either a backup was restored or a sync tool brought an old copy back, or somebody \
@@ -243,7 +255,7 @@ fn vault_hint(error: &VaultError) -> Option<String> {
              with --accept-rollback"
         }
         VaultError::Damaged(_) | VaultError::Sealed { .. } => {
-            "agent verify shows what is damaged; what opens stays readable"
+            "agent verify shows what is damaged, agent repair mends; what opens stays readable"
         }
         VaultError::RecordTooLong { .. } => "split the text into parts",
         VaultError::Seal(SealError::KdfMemoryLeft { .. } | SealError::KdfAllocation { .. }) => {

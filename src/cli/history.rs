@@ -1,14 +1,17 @@
 //! `agent history …`: conversations from the command line.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::args::HistoryAction;
 use super::failure::Failure;
+use super::mend;
 use super::output::{harmless, one_line, print_json, print_line};
 use super::shell::{Shell, now};
-use crate::chat::{ChatError, Conversations, FoundConversation, transcript};
+use crate::chat::{ChatError, Conversations, FoundConversation, PurgeTargets, transcript};
+use crate::memory::Memory;
 use crate::model::{ConversationEvent, ConversationOp, Id, Message, Record, Role, Text, Timestamp};
 use crate::vault::{Log, Vault, View};
 
@@ -41,7 +44,17 @@ pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failu
             };
             change(&shell, &mut vault, &mut view, &[cid], &op, "renamed")?;
         }
-        HistoryAction::Delete { cids } => {
+        HistoryAction::Delete { cids, purge: true } => {
+            let ids: Result<BTreeSet<Id>, Failure> =
+                cids.iter().map(|prefix| find(&view.fold, prefix)).collect();
+            let targets = PurgeTargets {
+                conversations: ids?,
+                ..PurgeTargets::default()
+            };
+            let memory = View::load(&mut vault, Memory::new())?;
+            return mend::purge_targets(&shell, &mut vault, &memory, &view, &targets, true);
+        }
+        HistoryAction::Delete { cids, purge: false } => {
             let done = "hidden everywhere; the bytes stay until purged";
             change(
                 &shell,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::args::InitArgs;
+use super::args::{InitArgs, KdfArgs};
 use super::failure::Failure;
 use super::output::{complain, print_json, print_line};
 use super::passphrase;
@@ -85,7 +85,7 @@ pub(super) fn make(
         .transpose()?;
     let new = NewVault {
         passphrase: &passphrase,
-        kdf: parameters(args)?,
+        kdf: parameters(&args.kdf)?,
         recovery: code.as_ref(),
         created: u64::try_from(now().as_second()).unwrap_or(0),
     };
@@ -93,7 +93,7 @@ pub(super) fn make(
     Ok((vault, code))
 }
 
-fn parameters(args: &InitArgs) -> Result<KdfParams, Failure> {
+pub(super) fn parameters(args: &KdfArgs) -> Result<KdfParams, Failure> {
     let default = KdfParams::DEFAULT;
     let m_kib = args
         .kdf_memory
@@ -104,7 +104,7 @@ fn parameters(args: &InitArgs) -> Result<KdfParams, Failure> {
         t,
         p: args.kdf_lanes.unwrap_or(default.p),
     };
-    params.check(0)?;
+    params.check(0).map_err(Failure::KdfOption)?;
     match args.kdf_passes {
         Some(_) => Ok(params),
         None => Ok(params.calibrated(UNLOCK_TARGET)?),

@@ -1,13 +1,16 @@
 //! `agent memory …`: long-term memory from the command line.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::args::{KindArg, MemoryAction, StatusArg};
 use super::failure::Failure;
+use super::mend;
 use super::output::{one_line, print_json, print_line};
 use super::shell::{Shell, now};
+use crate::chat::{Conversations, PurgeTargets};
 use crate::memory::{
     self, Accepted, Context, Filter, Found, Judgement, Memory, Stored, approve_shown,
     edit_by_command,
@@ -137,7 +140,8 @@ impl Desk {
                 let op = edit_by_command(id, &text, &self.view.fold)?;
                 self.change(vec![op], "changed")
             }
-            MemoryAction::Forget { ids } => {
+            MemoryAction::Forget { ids, purge: true } => self.purge(&ids),
+            MemoryAction::Forget { ids, purge: false } => {
                 let ops = self.each(&ids, |id| MemoryOp::Forget { id })?;
                 self.change(ops, "hidden everywhere; the bytes stay until purged")
             }
@@ -157,17 +161,44 @@ impl Desk {
         }
     }
 
-    fn find(&self, prefix: &str) -> Result<Id, Failure> {
-        match self.view.fold.by_prefix(prefix) {
-            Found::One(stored) => Ok(stored.item.id),
-            Found::None => Err(Failure::NoSuchItem(prefix.to_owned())),
-            Found::Ambiguous(ids) => Err(Failure::AmbiguousItem {
-                prefix: prefix.to_owned(),
-                count: ids.len(),
-            }),
-        }
+    /// Forgets items and takes them out of every file.
+    fn purge(&mut self, ids: &[String]) -> Result<(), Failure> {
+        let items: Result<BTreeSet<Id>, Failure> = ids.iter().map(|p| self.find(p)).collect();
+        let targets = PurgeTargets {
+            items: items?,
+            ..PurgeTargets::default()
+        };
+        let all = View::load(&mut self.vault, Conversations::default())?;
+        mend::purge_targets(
+            &self.shell,
+            &mut self.vault,
+            &self.view,
+            &all,
+            &targets,
+            true,
+        )?;
+        self.view.catch_up(&mut self.vault)?;
+        Ok(())
     }
 
+    fn find(&self, prefix: &str) -> Result<Id, Failure> {
+        find_item(&self.view.fold, prefix)
+    }
+}
+
+/// The item whose id begins so.
+pub(super) fn find_item(memory: &Memory, prefix: &str) -> Result<Id, Failure> {
+    match memory.by_prefix(prefix) {
+        Found::One(stored) => Ok(stored.item.id),
+        Found::None => Err(Failure::NoSuchItem(prefix.to_owned())),
+        Found::Ambiguous(ids) => Err(Failure::AmbiguousItem {
+            prefix: prefix.to_owned(),
+            count: ids.len(),
+        }),
+    }
+}
+
+impl Desk {
     fn each(&self, ids: &[String], op: fn(Id) -> MemoryOp) -> Result<Vec<MemoryOp>, Failure> {
         ids.iter().map(|prefix| self.find(prefix).map(op)).collect()
     }
@@ -236,6 +267,7 @@ impl Desk {
         };
         let accepted = memory::add_by_command(text, kind, pin, &self.view.fold, &context);
         let id = self.accepted_id(&accepted)?;
+        let was = self.replaced(&accepted);
         self.append(accepted.ops)?;
         let Some(stored) = id.and_then(|id| self.view.fold.item(id)) else {
             return Err(Failure::EmptyText);
@@ -244,14 +276,26 @@ impl Desk {
             return print_json(&Shown::from(&stored.item));
         }
         let id = self.view.fold.short_id(stored.item.id);
-        let known = matches!(
-            accepted.verdicts.first().map(|v| &v.judgement),
-            Some(Judgement::Known { .. })
-        );
-        let word = if known { "known already" } else { "remembered" };
-        self.shell
-            .note(&format!("{word} {id}: {}", one_line(&stored.item.text)));
+        let text = one_line(&stored.item.text);
+        let line = match accepted.verdicts.first().map(|verdict| &verdict.judgement) {
+            Some(Judgement::Known { .. }) => format!("known already, {id}: {text}"),
+            Some(Judgement::Replaced(_)) => format!("remembered {id}: {text}, in place of {was}"),
+            _ => format!("remembered {id}: {text}"),
+        };
+        self.shell.note(&line);
         Ok(())
+    }
+
+    /// The words of the items that an addition takes the place of.
+    fn replaced(&self, accepted: &Accepted) -> String {
+        let Some(Judgement::Replaced(ids)) = accepted.verdicts.first().map(|v| &v.judgement) else {
+            return String::new();
+        };
+        let stored = ids.iter().filter_map(|id| self.view.fold.item(*id));
+        let texts: Vec<String> = stored
+            .map(|stored| format!("“{}”", one_line(&stored.item.text)))
+            .collect();
+        texts.join(" and ")
     }
 
     /// The item that an addition made or found.

@@ -14,8 +14,10 @@ mod init;
 mod keys;
 mod lines;
 mod memory;
+mod mend;
 mod output;
 mod passphrase;
+mod rekey;
 mod search;
 mod secret_input;
 mod settings;
@@ -94,6 +96,13 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Watch(args)) => watch::run(shell, &args),
         Some(Command::Status) => status::status(&shell),
         Some(Command::Verify(args)) => status::verify(shell, &args),
+        Some(Command::Repair) => mend::repair(&shell),
+        Some(Command::Doctor) => mend::doctor(&shell),
+        Some(Command::Rekey(args)) => rekey::rekey(&shell, &args),
+        Some(Command::Passwd { secret, kdf }) => rekey::passwd(&shell, &secret, &kdf),
+        Some(Command::Slots { action }) => rekey::slots(&shell, action),
+        Some(Command::Backup { dir }) => mend::backup(&shell, &dir),
+        Some(Command::Purge(args)) => mend::purge(&shell, &args),
         Some(Command::Models(args)) => settings::models(&shell, &args),
         Some(Command::Config { action }) => settings::config(&shell, action),
         Some(Command::Keys { action }) => keys::run(shell, action),

@@ -95,6 +95,40 @@ pub(super) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
+/// A line on stderr that counts up while something takes long.
+pub(super) struct Meter {
+    what: &'static str,
+    shown: bool,
+    last: u64,
+}
+
+impl Meter {
+    pub(super) fn new(what: &'static str, shown: bool) -> Self {
+        Meter {
+            what,
+            shown,
+            last: u64::MAX,
+        }
+    }
+
+    pub(super) fn show(&mut self, done: u64, total: u64) {
+        let percent = done.saturating_mul(100) / total.max(1);
+        if self.shown && percent != self.last {
+            self.last = percent;
+            let filled = (percent / 5).min(20) as usize;
+            let (bar, rest) = ("█".repeat(filled), "░".repeat(20 - filled));
+            whisper(&format!("\r{} {bar}{rest} {percent:>3} %", self.what));
+        }
+    }
+
+    /// Takes the line away.
+    pub(super) fn end(&mut self) {
+        if self.shown && self.last != u64::MAX {
+            whisper("\r\x1b[K");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 
 use zeroize::Zeroizing;
 
-use super::args::Global;
+use super::args::{Global, NewSecret};
 use super::failure::Failure;
 use super::secret_input::ask_hidden;
-use crate::config::{CHILD_MUST_NOT_SEE, Environment};
+use crate::config::{CHILD_MUST_NOT_SEE, ConfigError, Environment};
 use crate::seal::Passphrase;
 
 /// A passphrase of more bytes is not one.
@@ -31,20 +31,54 @@ pub(super) fn given(
     global: &Global,
     environment: &Environment,
 ) -> Result<Option<Passphrase>, Failure> {
-    let bytes = if let Some(path) = &global.passphrase_file {
-        from_file(path)?
-    } else if let Some(fd) = global.passphrase_fd {
-        from_descriptor(fd)?
-    } else if let Some(command) = &global.passphrase_command {
-        from_command(command)?
-    } else if let Some(mut text) = environment.passphrase()? {
-        Zeroizing::new(std::mem::take(&mut *text).into_bytes())
-    } else {
-        return Ok(None);
+    let named = Named {
+        file: global.passphrase_file.as_deref(),
+        fd: global.passphrase_fd,
+        command: global.passphrase_command.as_deref(),
     };
-    Ok(Some(
-        Passphrase::from_bytes(bytes).map_err(crate::vault::VaultError::Seal)?,
-    ))
+    named.read(|| environment.passphrase())
+}
+
+/// The new passphrase of `rekey` and `passwd`, if a source other than the terminal is named.
+pub(super) fn given_new(
+    secret: &NewSecret,
+    environment: &Environment,
+) -> Result<Option<Passphrase>, Failure> {
+    let named = Named {
+        file: secret.new_passphrase_file.as_deref(),
+        fd: secret.new_passphrase_fd,
+        command: secret.new_passphrase_command.as_deref(),
+    };
+    named.read(|| environment.new_passphrase())
+}
+
+/// The sources that options name; at most one is set.
+struct Named<'a> {
+    file: Option<&'a Path>,
+    fd: Option<i32>,
+    command: Option<&'a str>,
+}
+
+impl Named<'_> {
+    fn read(
+        &self,
+        variable: impl FnOnce() -> Result<Option<Zeroizing<String>>, ConfigError>,
+    ) -> Result<Option<Passphrase>, Failure> {
+        let bytes = if let Some(path) = self.file {
+            from_file(path)?
+        } else if let Some(fd) = self.fd {
+            from_descriptor(fd)?
+        } else if let Some(command) = self.command {
+            from_command(command)?
+        } else if let Some(mut text) = variable()? {
+            Zeroizing::new(std::mem::take(&mut *text).into_bytes())
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(
+            Passphrase::from_bytes(bytes).map_err(crate::vault::VaultError::Seal)?,
+        ))
+    }
 }
 
 fn read_all(

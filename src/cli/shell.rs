@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::args::Global;
 use super::failure::Failure;
-use super::output::complain;
+use super::output::{complain, stderr_is_terminal};
 use super::passphrase;
 use super::secret_input::ask_hidden;
 use crate::config::{self, ApiKey, Config, Environment, Paths};
@@ -53,6 +53,11 @@ impl Shell {
         if !self.global.quiet {
             complain(text);
         }
+    }
+
+    /// Whether long work shows how far it is.
+    pub(super) fn shows_progress(&self) -> bool {
+        stderr_is_terminal() && !self.global.quiet && !self.global.json
     }
 
     pub(super) fn wait(&self) -> Wait {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::args::VerifyArgs;
 use super::failure::Failure;
-use super::output::{print_json, print_line, stderr_is_terminal, whisper};
+use super::output::{Meter, print_json, print_line};
 use super::shell::Shell;
 use crate::seal::SlotKind;
 use crate::vault::{Finding, VaultError, structure};
@@ -38,7 +38,7 @@ struct SlotRow {
     kdf_lanes: Option<u32>,
 }
 
-fn describe(finding: &Finding) -> String {
+pub(super) fn describe(finding: &Finding) -> String {
     match finding {
         Finding::Damage(damage) => format!("damaged: {damage}"),
         Finding::Rollback(rollback) => format!("rolled back: {rollback}"),
@@ -155,18 +155,9 @@ pub(super) fn verify(shell: Shell, args: &VerifyArgs) -> Result<ExitCode, Failur
         return Ok(ExitCode::from(if wrong { 13 } else { 0 }));
     }
     let mut vault = shell.unlock()?;
-    let shows = stderr_is_terminal() && !shell.global.quiet && !shell.global.json;
-    let mut last = u64::MAX;
-    let report = vault.verify(&mut |done, total| {
-        let percent = done.saturating_mul(100) / total.max(1);
-        if shows && percent != last {
-            last = percent;
-            whisper(&format!("\rverifying … {percent:>3} %"));
-        }
-    })?;
-    if shows {
-        whisper("\r\x1b[K");
-    }
+    let mut meter = Meter::new("verifying", shell.shows_progress());
+    let report = vault.verify(&mut |done, total| meter.show(done, total))?;
+    meter.end();
     let whole = report.is_whole();
     let findings: Vec<String> = report.findings.iter().map(describe).collect();
     let (records, segments, bytes) = (report.records, report.segments, report.bytes);

@@ -195,6 +195,26 @@ impl Blob {
         Ok(blob)
     }
 
+    /// Makes the most of a damaged file that was sealed once, in its first generation: where its
+    /// head does not hold, all but the salt is known from its name and size.
+    pub(super) fn rescue(key: &DataKey, id: BlobId, file: &[u8]) -> Result<Self, SealError> {
+        let read = |bytes| Blob::read(key, id, file, bytes);
+        read(file.len() as u64).or_else(|source| match source {
+            // The head holds and the file is cut, or longer than it was.
+            SealError::BlobLength { expected, .. } if read(expected).is_ok() => read(expected),
+            _ => {
+                let body = (file.len() as u64).checked_sub(HEAD_BYTES as u64);
+                let chunks = body.map(|body| body.div_ceil((CHUNK_BYTES + TAG_BYTES) as u64));
+                let len = body
+                    .zip(chunks)
+                    .and_then(|(body, chunks)| body.checked_sub(chunks.max(1) * TAG_BYTES as u64));
+                let len = len.ok_or(SealError::NotABlob)?;
+                let salt = *file[72..].first_chunk().ok_or(SealError::NotABlob)?;
+                Ok(Blob::with_salt(key, id, 1, len, salt))
+            }
+        })
+    }
+
     pub fn generation(&self) -> u64 {
         u64::from_be_bytes(
             *self.head[56..]

@@ -26,6 +26,11 @@ impl RecoveryCode {
         Ok(RecoveryCode(Zeroizing::new(Random::bytes()?)))
     }
 
+    /// Whether both are the same code.
+    pub fn same_as(&self, other: &RecoveryCode) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), other.0.as_slice()).into()
+    }
+
     pub(super) fn bytes(&self) -> &[u8; SECRET_BYTES] {
         &self.0
     }

@@ -233,6 +233,30 @@ impl Tail {
         })
     }
 
+    /// Finds the frames of a tail whose first 192 bytes are damaged, as long as their salt is
+    /// whole: all else in them is known. Returns where the first frame that opens stands.
+    pub fn rescue(key: &DataKey, number: u64, file: &[u8]) -> Option<(Self, usize)> {
+        let id = BlobId::numbered(BlobKind::Tail, number);
+        let salt = *file.get(72..)?.first_chunk()?;
+        let mut tail = Tail {
+            number,
+            start: TailStart {
+                before: key.chain().start(),
+            },
+            key: Blob::with_salt(key, id, 1, START_BYTES as u64, salt).key,
+        };
+        let (from, head) = (TAIL_HEAD_BYTES..file.len()).find_map(|at| {
+            let head = FrameHead::parse(&file[at..])?;
+            let fits = head.frame_bytes() <= file.len() - at && head.seq > 0;
+            (fits && tail.open(&file[at..]).is_ok()).then_some((at, head))
+        })?;
+        tail.start.before = Position {
+            seq: head.seq - 1,
+            link: head.link_before,
+        };
+        Some((tail, from))
+    }
+
     /// Seals the records of one append on top of `at`.
     pub fn seal(
         &self,

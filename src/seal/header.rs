@@ -330,6 +330,26 @@ impl Header {
         })
     }
 
+    /// Opens one slot with the secret that it was made of.
+    pub fn unlock_slot(&self, id: SlotId, secret: &NewSlot<'_>) -> Result<VaultKey, SealError> {
+        let slot = self.slots.iter().find(|slot| slot.id() == id);
+        let slot = slot.ok_or(SealError::NoSuchSlot)?;
+        let ikm = match (secret, slot.kind) {
+            (NewSlot::Passphrase(passphrase, _), SlotKind::Passphrase(params)) => {
+                Zeroizing::new(params.derive(passphrase, &slot.salt())?.to_vec())
+            }
+            (NewSlot::RecoveryCode(code), SlotKind::RecoveryCode) => {
+                Zeroizing::new(code.bytes().to_vec())
+            }
+            (NewSlot::KeyFile(bytes), SlotKind::KeyFile) => Zeroizing::new(bytes.to_vec()),
+            _ => return Err(SealError::WrongPassphrase),
+        };
+        let key = slot.unwrap_with(self.vault, &ikm);
+        let key = key.ok_or(SealError::WrongPassphrase)?;
+        self.verify(&key)?;
+        Ok(key)
+    }
+
     fn unlock_with(
         &self,
         ikm: impl Fn(&Slot) -> Result<Option<Zeroizing<Vec<u8>>>, SealError>,

@@ -135,10 +135,14 @@ impl VaultKey {
         }
     }
 
-    /// The same key once more, for tests that open a vault without its KDF.
-    #[cfg(test)]
+    /// The same key on another locked page, for a second handle on the vault.
     pub(crate) fn again(&self) -> Self {
         VaultKey::take(&mut self.bytes().clone(), self.vault)
+    }
+
+    /// Wipes the key now. What is derived from it afterwards opens nothing.
+    pub(crate) fn wipe(&mut self) {
+        self.page = KeyPage::take(&mut [0; 32]);
     }
 
     /// Draws a new key.
@@ -189,6 +193,12 @@ pub struct DataKey {
 }
 
 impl DataKey {
+    /// Wipes the key now. It opens nothing afterwards.
+    pub(crate) fn wipe(&mut self) {
+        self.page = KeyPage::take(&mut [0; 32]);
+        self.link = KeyPage::take(&mut [0; 32]);
+    }
+
     pub(super) fn bytes(&self) -> &[u8; 32] {
         self.page.bytes()
     }

@@ -16,6 +16,7 @@ mod passphrase;
 mod plaintext;
 mod sealed;
 mod segment;
+mod stream;
 mod witness;
 
 pub use blob::{Blob, BlobId, BlobKind, CHUNK_BYTES, HEAD_BYTES, ObjectId, TAG_BYTES};
@@ -32,6 +33,7 @@ pub use passphrase::Passphrase;
 pub use plaintext::Plaintext;
 pub use sealed::{Sealed, SealedFrames};
 pub use segment::{Salvage, Segment, SegmentHead, SegmentWriter};
+pub use stream::SegmentStream;
 pub use witness::{WITNESS_PLACE_BYTES, Witness};
 
 #[cfg(test)]

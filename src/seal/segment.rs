@@ -10,7 +10,7 @@ use super::plaintext::Plaintext;
 use super::sealed::Sealed;
 
 /// `first_seq u64 ‖ count u32 ‖ 0 u32 ‖ link_before 32 ‖ link_after 32`.
-const SEGMENT_HEAD_BYTES: usize = 80;
+pub(super) const SEGMENT_HEAD_BYTES: usize = 80;
 
 /// What a segment's first chunk tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +23,7 @@ pub struct SegmentHead {
 }
 
 impl SegmentHead {
-    fn parse(text: &[u8]) -> Result<Self, SealError> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, SealError> {
         let head = text
             .first_chunk::<SEGMENT_HEAD_BYTES>()
             .ok_or(SealError::SegmentCount)?;
@@ -124,7 +124,7 @@ impl Salvage {
     /// Opens what opens of a damaged file. An error means that not even the head can be read.
     pub fn open(key: &DataKey, number: u64, file: &[u8]) -> Result<Self, SealError> {
         let id = BlobId::numbered(BlobKind::Segment, number);
-        let blob = Blob::read(key, id, file, file.len() as u64)?;
+        let blob = Blob::rescue(key, id, file)?;
         let mut salvage = Salvage {
             head: None,
             runs: Vec::new(),
@@ -134,7 +134,9 @@ impl Salvage {
         let mut starts_whole = true;
         for index in 0..blob.chunks() {
             let (offset, len) = blob.chunk_place(index).expect("index is below the count");
-            let mut chunk = Zeroizing::new(file[offset as usize..offset as usize + len].to_vec());
+            // Of a file that was cut short, the last chunks are not there.
+            let chunk = file.get(offset as usize..offset as usize + len);
+            let mut chunk = Zeroizing::new(chunk.unwrap_or_default().to_vec());
             match blob.open_chunk(index, &mut chunk) {
                 Ok(part) if index == 0 => {
                     salvage.head = SegmentHead::parse(part).ok();
@@ -167,6 +169,17 @@ impl Salvage {
     }
 }
 
+/// Grows without leaving unwiped copies behind.
+pub(super) fn push_wiped(text: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    let wanted = text.len() + more.len();
+    if wanted > text.capacity() {
+        let mut grown = Zeroizing::new(Vec::with_capacity(wanted.max(2 * text.capacity())));
+        grown.extend_from_slice(text);
+        *text = grown;
+    }
+    text.extend_from_slice(more);
+}
+
 /// Builds a segment record by record.
 pub struct SegmentWriter {
     before: Position,
@@ -186,21 +199,10 @@ impl SegmentWriter {
 
     pub fn push(&mut self, chain: &Chain, record: &[u8]) -> Result<Position, SealError> {
         check_record(record)?;
-        self.reserve(record.len() + 1);
-        self.text.extend_from_slice(record);
-        self.text.push(b'\n');
+        push_wiped(&mut self.text, record);
+        push_wiped(&mut self.text, b"\n");
         self.at = chain.next(self.at, record);
         Ok(self.at)
-    }
-
-    /// Grows without leaving unwiped copies behind.
-    fn reserve(&mut self, more: usize) {
-        let wanted = self.text.len() + more;
-        if wanted > self.text.capacity() {
-            let mut grown = Zeroizing::new(Vec::with_capacity(wanted.next_power_of_two()));
-            grown.extend_from_slice(&self.text);
-            self.text = grown;
-        }
     }
 
     pub fn is_empty(&self) -> bool {

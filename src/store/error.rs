@@ -14,7 +14,7 @@ pub struct Holder {
 /// Names of files carry no secret, so errors may hold them.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("there is no directory {0}")]
+    #[error("there is no vault in {0}: the directory does not exist")]
     NoDirectory(String),
     #[error("{0} is not a directory")]
     NotADirectory(String),
@@ -30,6 +30,8 @@ pub enum StoreError {
     NotWritable { file: String, source: io::Error },
     #[error("{file} changed under another process's hand")]
     Conflict { file: String },
+    #[error("{file} was removed by another process")]
+    Vanished { file: String },
     #[error("{file} could not be synced to the disk: {source}")]
     Sync { file: String, source: io::Error },
     #[error("{file}: {source}")]
@@ -44,6 +46,10 @@ impl StoreError {
     /// Sorts an I/O error by what a caller can do about it.
     pub(super) fn from_io(file: impl Into<String>, source: io::Error) -> Self {
         let file = file.into();
+        // A file that could only be opened for reading does not take a write.
+        if source.raw_os_error() == Some(rustix::io::Errno::BADF.raw_os_error()) {
+            return StoreError::NotWritable { file, source };
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 StoreError::NoSpace { file, needed: 0 }

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Torn,
     /// The change fails once, and the program goes on.
     Once,
+    /// The change happens and is reported as failed, and the program goes on.
+    Late,
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -75,7 +77,8 @@ impl FailingStore {
     }
 
     fn look<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let dead = self.fault != Fault::Once && self.changes() > self.at;
+        let goes_on = matches!(self.fault, Fault::Once | Fault::Late);
+        let dead = !goes_on && self.changes() > self.at;
         if dead { Self::stopped() } else { read() }
     }
 
@@ -83,7 +86,11 @@ impl FailingStore {
         let this = self.changes.fetch_add(1, Ordering::SeqCst);
         match self.fault {
             Fault::Once if this == self.at => Self::stopped(),
-            Fault::Once => make(),
+            Fault::Late if this == self.at => {
+                make()?;
+                Self::stopped()
+            }
+            Fault::Once | Fault::Late => make(),
             _ if this < self.at => make(),
             Fault::CutAfter if this == self.at => {
                 make()?;
@@ -123,6 +130,7 @@ impl Store for FailingStore {
     }
 
     fn read_at(&self, name: &Name, at: u64, len: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        self.before("read_at");
         self.look(|| self.inner.read_at(name, at, len))
     }
 
@@ -134,6 +142,24 @@ impl Store for FailingStore {
         bytes: &Sealed,
     ) -> Result<Revision, StoreError> {
         self.change(|| self.inner.replace(lock, name, expected, bytes))
+    }
+
+    fn copy_from(
+        &self,
+        lock: &Exclusive,
+        name: &Name,
+        source: &dyn Store,
+        from: &Name,
+        bytes: u64,
+    ) -> Result<(), StoreError> {
+        if matches!(name, Name::In(_, Part::Segment(_))) {
+            self.before("copied a segment");
+        }
+        self.change(|| self.inner.copy_from(lock, name, source, from, bytes))
+    }
+
+    fn ensure_space(&self, bytes: u64) -> Result<(), StoreError> {
+        self.look(|| self.inner.ensure_space(bytes))
     }
 
     fn append(
@@ -190,6 +216,18 @@ impl Store for FailingStore {
         self.change(|| self.inner.discard(lock, dir))
     }
 
+    fn set_aside(&self, lock: &Exclusive, epoch: EpochId) -> Result<(), StoreError> {
+        self.change(|| self.inner.set_aside(lock, epoch))
+    }
+
+    fn aside(&self) -> Result<Vec<String>, StoreError> {
+        self.look(|| self.inner.aside())
+    }
+
+    fn clear_aside(&self, lock: &Exclusive) -> Result<(), StoreError> {
+        self.change(|| self.inner.clear_aside(lock))
+    }
+
     fn sweep(&self, lock: &Exclusive, live: EpochId) -> Result<usize, StoreError> {
         self.change(|| self.inner.sweep(lock, live))
     }
@@ -204,6 +242,10 @@ impl Store for FailingStore {
 
     fn put_witness(&self, vault: VaultId, place: usize, bytes: &Sealed) -> Result<(), StoreError> {
         self.change(|| self.inner.put_witness(vault, place, bytes))
+    }
+
+    fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError> {
+        self.inner.claim(name)
     }
 
     fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError> {

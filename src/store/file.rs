@@ -4,96 +4,52 @@
 //! error removes the temporary file and leaves the old one. A tail is appended to by one write and
 //! one sync. Nothing is ever written through a symbolic link.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 
+use super::disk::{
+    check_space, make_dir, open, open_existing, open_lock, sync_dir, sync_dir_if_readable,
+    write_whole,
+};
+use super::draft::Drafts;
 use super::error::StoreError;
 use super::held::Held;
 use super::lock;
 use super::name::{
-    self, Dir, HEADER, LOCK, Name, Part, QUARANTINE, SEARCH_INDEX, SESSION_LOG, is_temporary,
+    Dir, HEADER, LOCK, Name, Part, QUARANTINE, SEARCH_INDEX, SESSION_LOG, is_temporary,
 };
 use super::watch::{Watching, watch};
-use super::{Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
+use super::{Claim, Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
 use crate::seal::{EpochId, Random, Sealed, SealedFrames, VaultId, WITNESS_PLACE_BYTES};
 
-/// Room that a write leaves on the disk beyond its own size.
-const SPACE_LEFT_BYTES: u64 = 64 * 1024;
+/// How much of a file is copied at once.
+const COPY_BYTES: u64 = 1 << 20;
 
 /// A vault's directory, and the directory of this machine's witnesses.
 pub struct FileStore {
     root: PathBuf,
     witness_dir: PathBuf,
     held: Held,
+    drafts: Drafts,
     /// A directory that was open to other users when it was found, and is not any more.
     tightened: Option<u32>,
 }
 
-fn open(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let fd = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
-    Ok(File::from(fd))
+/// An empty file that is locked as long as it is claimed, and removed with the claim. Whoever
+/// opens it in that very moment locks a file without a name: two windows then share a name, which
+/// costs nothing but the order of what they say.
+struct Claimed {
+    path: PathBuf,
+    _held: Exclusive,
 }
 
-/// Opens a regular file that is there.
-pub(super) fn open_existing(path: &Path, writable: bool) -> io::Result<Option<File>> {
-    let both = OFlags::RDWR | OFlags::APPEND;
-    // NONBLOCK: a fifo under our name must not hang the open.
-    let opened = match open(
-        path,
-        OFlags::NONBLOCK | if writable { both } else { OFlags::RDONLY },
-    ) {
-        // A read-only disk still shows what is on it.
-        Err(e) if writable && matches!(e.kind(), ErrorKind::ReadOnlyFilesystem) => {
-            open(path, OFlags::NONBLOCK | OFlags::RDONLY)
-        }
-        other => other,
-    };
-    match opened {
-        Ok(file) if file.metadata()?.is_file() => Ok(Some(file)),
-        Ok(_) => Err(io::Error::new(
-            ErrorKind::InvalidInput,
-            "not a regular file",
-        )),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Opens the lock file, which is made at the first sight of a directory.
-pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
-    let fail = |source| StoreError::from_io(LOCK, source);
-    match open(path, OFlags::RDWR) {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            open(path, OFlags::RDWR | OFlags::CREATE).map_err(fail)
-        }
-        // On a read-only disk nobody writes; a shared lock on a handle that reads is enough.
-        Err(e)
-            if matches!(
-                e.kind(),
-                ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
-            ) =>
-        {
-            open(path, OFlags::RDONLY).map_err(fail)
-        }
-        other => other.map_err(fail),
-    }
-}
-
-fn sync_dir(path: &Path) -> io::Result<()> {
-    open(path, OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()
-}
-
-/// Syncs a directory that is not ours, where it lets itself be opened.
-fn sync_dir_if_readable(path: &Path) -> io::Result<()> {
-    match open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
-        Ok(dir) => dir.sync_all(),
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => Ok(()),
-        Err(error) => Err(error),
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        fs::remove_file(&self.path).ok();
     }
 }
 
@@ -129,6 +85,7 @@ impl FileStore {
             root,
             witness_dir: witness_dir.to_owned(),
             held: Held::default(),
+            drafts: Drafts::default(),
             tightened,
         })
     }
@@ -174,14 +131,6 @@ impl FileStore {
         self.root.join(name.path())
     }
 
-    fn make_dir(&self, path: &Path) -> Result<(), StoreError> {
-        match fs::DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => Ok(()),
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(source) => Err(StoreError::from_io(path.display().to_string(), source)),
-        }
-    }
-
     /// Makes sure that the directory a part lies in is there, durably.
     fn make_folder(&self, name: &Name) -> Result<(), StoreError> {
         let Name::In(dir, part) = name else {
@@ -193,58 +142,8 @@ impl FileStore {
         let parent = self.root.join(dir.file_name());
         let path = parent.join(folder);
         if !path.is_dir() {
-            self.make_dir(&path)?;
+            make_dir(&path)?;
             sync_dir(&parent).map_err(|source| StoreError::from_io(folder, source))?;
-        }
-        Ok(())
-    }
-
-    fn check_space(&self, file: &str, needed: u64) -> Result<(), StoreError> {
-        let Ok(space) = rustix::fs::statvfs(&self.root) else {
-            return Ok(());
-        };
-        let left = space.f_bavail.saturating_mul(space.f_frsize);
-        if left < needed.saturating_add(SPACE_LEFT_BYTES) {
-            return Err(StoreError::NoSpace {
-                file: file.to_owned(),
-                needed,
-            });
-        }
-        Ok(())
-    }
-
-    /// Writes a synced temporary file beside `path` and renames it there.
-    fn write_whole(&self, path: &Path, bytes: &[u8], name_lasts: bool) -> Result<(), StoreError> {
-        let file_name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        self.check_space(&file_name, bytes.len() as u64)?;
-        let fail = |source| StoreError::from_io(&file_name, source);
-        let parent = path.parent().unwrap_or(&self.root);
-        let token = Random::bytes().map_err(|_| fail(ErrorKind::Other.into()))?;
-        let temporary = parent.join(name::temporary(&file_name, token));
-        let mut file =
-            open(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL).map_err(fail)?;
-        let synced = |source| StoreError::Sync {
-            file: file_name.clone(),
-            source,
-        };
-        let written = file
-            .write_all(bytes)
-            .map_err(fail)
-            .and_then(|()| file.sync_all().map_err(synced))
-            .and_then(|()| fs::rename(&temporary, path).map_err(fail));
-        if let Err(error) = written {
-            fs::remove_file(&temporary).ok();
-            return Err(error);
-        }
-        if name_lasts {
-            sync_dir(parent).map_err(|source| StoreError::Sync {
-                file: file_name.clone(),
-                source,
-            })?;
         }
         Ok(())
     }
@@ -300,7 +199,7 @@ impl Store for FileStore {
             .root
             .join(Dir::Live(epoch).file_name())
             .join(SEARCH_INDEX);
-        self.make_dir(&folder)?;
+        make_dir(&folder)?;
         Ok(lock::try_exclusive(open_lock(&folder.join(LOCK))?))
     }
 
@@ -367,9 +266,48 @@ impl Store for FileStore {
             }
         }
         self.make_folder(name)?;
+        if let Name::In(Dir::Draft(..), _) = name {
+            // What nobody can see yet needs no temporary name, and no sync of its own.
+            check_space(&self.root, &name.to_string(), bytes.bytes().len() as u64)?;
+            let mut file = self.drafts.create(name, &path)?;
+            file.write(bytes.bytes())?;
+            file.finish()?;
+            return Ok(Drafts::REVISION);
+        }
         let lasts = !matches!(name, Name::In(_, part) if part.is_rebuildable());
-        self.write_whole(&path, bytes.bytes(), lasts)?;
+        write_whole(&path, bytes.bytes(), lasts)?;
         self.revision(name)?.ok_or_else(conflict)
+    }
+
+    fn copy_from(
+        &self,
+        _lock: &Exclusive,
+        name: &Name,
+        source: &dyn Store,
+        from: &Name,
+        bytes: u64,
+    ) -> Result<(), StoreError> {
+        self.make_folder(name)?;
+        check_space(&self.root, &name.to_string(), bytes)?;
+        let mut file = self.drafts.create(name, &self.path(name))?;
+        let mut at = 0;
+        while at < bytes {
+            let len = (bytes - at).min(COPY_BYTES);
+            let part = source.read_at(from, at, len as usize)?;
+            match part {
+                Some(part) if part.len() as u64 == len => file.write(&part)?,
+                _ => {
+                    let file = from.to_string();
+                    return Err(StoreError::Vanished { file });
+                }
+            }
+            at += len;
+        }
+        file.finish()
+    }
+
+    fn ensure_space(&self, bytes: u64) -> Result<(), StoreError> {
+        check_space(&self.root, "a copy of the log", bytes)
     }
 
     fn append(
@@ -420,12 +358,12 @@ impl Store for FileStore {
         let end = self.read_at(name, at, usize::MAX)?.unwrap_or_default();
         let epoch_dir = self.root.join(dir.file_name());
         let quarantine = epoch_dir.join(QUARANTINE);
-        self.make_dir(&quarantine)?;
+        make_dir(&quarantine)?;
         let fail = |source| StoreError::from_io(name.to_string(), source);
         sync_dir(&epoch_dir).map_err(fail)?;
         let token: [u8; 8] = Random::bytes().map_err(|_| fail(ErrorKind::Other.into()))?;
         let kept = format!("{}.{}.{at}", part.place().1, u64::from_be_bytes(token));
-        self.write_whole(&quarantine.join(kept), &end, true)?;
+        write_whole(&quarantine.join(kept), &end, true)?;
         file.set_len(at).map_err(fail)?;
         file.sync_all()
             .map_err(|source| self.sync_failed(name, source))
@@ -485,7 +423,7 @@ impl Store for FileStore {
             .mode(0o700)
             .create(&path)
             .map_err(fail)?;
-        self.make_dir(&path.join(SESSION_LOG))?;
+        make_dir(&path.join(SESSION_LOG))?;
         sync_dir(&path).map_err(fail)
     }
 
@@ -493,6 +431,7 @@ impl Store for FileStore {
         let from = self.root.join(draft.file_name());
         let to = self.root.join(Dir::Live(draft.epoch()).file_name());
         let fail = |source| StoreError::from_io(draft.file_name(), source);
+        self.drafts.sync()?;
         for folder in [Some(SESSION_LOG), Some(SEARCH_INDEX), None] {
             let path = folder.map_or_else(|| from.clone(), |folder| from.join(folder));
             if path.is_dir() {
@@ -505,8 +444,38 @@ impl Store for FileStore {
 
     fn discard(&self, _lock: &Exclusive, dir: Dir) -> Result<(), StoreError> {
         let name = dir.file_name();
+        match dir {
+            Dir::Draft(..) => self.drafts.forget(),
+            // The header that names another epoch must be on the disk before this one goes.
+            Dir::Live(_) => sync_dir(&self.root).map_err(|e| StoreError::from_io(&name, e))?,
+        }
         match fs::remove_dir_all(self.root.join(&name)) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::from_io(name, e)),
+            _ => Ok(()),
+        }
+    }
+
+    fn set_aside(&self, _lock: &Exclusive, epoch: EpochId) -> Result<(), StoreError> {
+        let name = Dir::Live(epoch).file_name();
+        let fail = |source| StoreError::from_io(&name, source);
+        let aside = self.root.join(QUARANTINE);
+        make_dir(&aside)?;
+        sync_dir(&self.root).map_err(fail)?;
+        fs::rename(self.root.join(&name), aside.join(&name)).map_err(fail)?;
+        sync_dir(&aside).map_err(fail)?;
+        sync_dir(&self.root).map_err(fail)
+    }
+
+    fn aside(&self) -> Result<Vec<String>, StoreError> {
+        let entries = self.entries(&self.root.join(QUARANTINE))?;
+        let mut names: Vec<String> = entries.into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn clear_aside(&self, _lock: &Exclusive) -> Result<(), StoreError> {
+        match fs::remove_dir_all(self.root.join(QUARANTINE)) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::from_io(QUARANTINE, e)),
             _ => Ok(()),
         }
     }
@@ -576,6 +545,22 @@ impl Store for FileStore {
         };
         let at = (place % 2 * WITNESS_PLACE_BYTES) as u64;
         file.write_all_at(bytes.bytes(), at).map_err(fail)
+    }
+
+    fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError> {
+        let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+        let dir = self.witness_dir.with_file_name("open");
+        let fail = |source| StoreError::from_io(dir.display().to_string(), source);
+        let mut builder = fs::DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(fail)?;
+        let path = dir.join(name);
+        Ok(lock::try_exclusive(open_lock(&path)?).map(|held| Claim {
+            _held: Box::new(Claimed { path, _held: held }),
+        }))
     }
 
     fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError> {

@@ -57,7 +57,7 @@ impl Held {
             return Ok(Some((entry.revision, entry.file.clone())));
         }
         let writable = matches!(name, Name::In(_, Part::Tail(_)));
-        let Some(file) = super::file::open_existing(path, writable).map_err(fail)? else {
+        let Some(file) = super::disk::open_existing(path, writable).map_err(fail)? else {
             return Ok(None);
         };
         let opened = file.metadata().map_err(fail)?;

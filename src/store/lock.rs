@@ -60,9 +60,19 @@ pub(super) fn try_exclusive(file: File) -> Option<Exclusive> {
     })
 }
 
+/// Whether somebody holds the exclusive lock now, and who says to.
+pub(super) fn held_now(dir: &Path) -> Option<Option<Holder>> {
+    let path = dir.join(LOCK);
+    let file = File::open(&path).ok()?;
+    match fs2::FileExt::try_lock_shared(&file) {
+        Ok(()) => None,
+        Err(_) => Some(holder(&path)),
+    }
+}
+
 fn acquire(dir: &Path, kind: Kind, wait: Wait) -> Result<File, StoreError> {
     let path = dir.join(LOCK);
-    let file = super::file::open_lock(&path)?;
+    let file = super::disk::open_lock(&path)?;
     let started = Instant::now();
     let mut pause = Duration::from_micros(200);
     let mut told = false;

@@ -1,4 +1,4 @@
-//! What this machine has left.
+//! What this machine has.
 
 use std::fs;
 
@@ -9,4 +9,13 @@ pub fn memory_left_kib() -> Option<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// Whether memory may be written to a disk: swap space is in use.
+pub fn swap_is_on() -> bool {
+    let table = fs::read_to_string("/proc/swaps").unwrap_or_default();
+    table
+        .lines()
+        .skip(1)
+        .any(|line| !line.starts_with("/dev/zram"))
 }

@@ -3,9 +3,12 @@
 //! The only room that touches data files, locks and notify. It holds no key and sees no plaintext:
 //! what it is given to write is `Sealed`, which only the `seal` room makes.
 
+mod disk;
+mod draft;
 mod error;
 mod file;
 mod held;
+mod inspect;
 mod lock;
 mod machine;
 mod name;
@@ -16,7 +19,8 @@ use std::time::Duration;
 
 pub use error::{Holder, StoreError};
 pub use file::FileStore;
-pub use machine::memory_left_kib;
+pub use inspect::{Oddity, is_sync_conflict};
+pub use machine::{memory_left_kib, swap_is_on};
 pub use name::{Dir, Name, Part};
 pub use volatile::VolatileStore;
 pub use watch::Watching;
@@ -42,6 +46,11 @@ pub struct Exclusive {
 
 /// The shared lock, held until dropped.
 pub struct Shared {
+    _held: Box<dyn Send>,
+}
+
+/// A name that this process has among those of this machine, until dropped.
+pub struct Claim {
     _held: Box<dyn Send>,
 }
 
@@ -128,7 +137,7 @@ pub trait Store: Send + Sync {
     fn read_at(&self, name: &Name, at: u64, len: usize) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Puts `bytes` under a name whole or not at all, durable when it returns (for a checkpoint or
-    /// an index file: durable content, and either name).
+    /// an index file: durable content, and either name; in a draft: when that is published).
     fn replace(
         &self,
         lock: &Exclusive,
@@ -136,6 +145,20 @@ pub trait Store: Send + Sync {
         expected: Expected,
         bytes: &Sealed,
     ) -> Result<Revision, StoreError>;
+
+    /// Puts the first `bytes` bytes that `source` has under `from` under a name that is free here.
+    /// As with any store, both hold sealed bytes only; they are not looked at.
+    fn copy_from(
+        &self,
+        lock: &Exclusive,
+        name: &Name,
+        source: &dyn Store,
+        from: &Name,
+        bytes: u64,
+    ) -> Result<(), StoreError>;
+
+    /// Fails where `bytes` more would not fit.
+    fn ensure_space(&self, bytes: u64) -> Result<(), StoreError>;
 
     /// Adds frames to the tail at `at`, which must be its end, by one write and one sync. Durable
     /// when it returns; on failure the tail is cut back to `at`, if that can be done.
@@ -172,11 +195,21 @@ pub trait Store: Send + Sync {
     /// Makes an empty epoch that does not count yet.
     fn draft(&self, lock: &Exclusive, draft: Dir) -> Result<(), StoreError>;
 
-    /// Gives a complete draft its name, durably. The content must be durable before.
+    /// Makes a complete draft durable, then gives it its name, durably.
     fn publish(&self, lock: &Exclusive, draft: Dir) -> Result<(), StoreError>;
 
-    /// Removes an epoch or a draft with all that is in it.
+    /// Removes an epoch or a draft with all that is in it. An epoch only goes once every renaming
+    /// before it, so that of the header, is durable.
     fn discard(&self, lock: &Exclusive, dir: Dir) -> Result<(), StoreError>;
+
+    /// Moves an epoch into the store's quarantine, where no reader looks; durable like `discard`.
+    fn set_aside(&self, lock: &Exclusive, epoch: EpochId) -> Result<(), StoreError>;
+
+    /// What the store's quarantine holds, by name.
+    fn aside(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Removes the store's quarantine with all that is in it.
+    fn clear_aside(&self, lock: &Exclusive) -> Result<(), StoreError>;
 
     /// Removes what interrupted writers left: temporary files and drafts. Returns how many.
     fn sweep(&self, lock: &Exclusive, live: EpochId) -> Result<usize, StoreError>;
@@ -190,8 +223,23 @@ pub trait Store: Send + Sync {
     /// Writes one of the two places, without a sync.
     fn put_witness(&self, vault: VaultId, place: usize, bytes: &Sealed) -> Result<(), StoreError>;
 
+    /// Claims a name among the processes of this machine, until the claim is dropped; none while
+    /// another process has it. Leaves nothing that matters after a crash.
+    fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError>;
+
     /// Calls `wake` whenever something may have changed, until the result is dropped.
     fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError>;
+}
+
+/// Reads the first `bytes` bytes of a file that must have them.
+fn read_exactly(source: &dyn Store, name: &Name, bytes: u64) -> Result<Vec<u8>, StoreError> {
+    let len = usize::try_from(bytes).unwrap_or(usize::MAX);
+    match source.read_at(name, 0, len)? {
+        Some(read) if read.len() == len => Ok(read),
+        _ => Err(StoreError::Vanished {
+            file: name.to_string(),
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ impl Dir {
         }
     }
 
-    pub(super) fn file_name(self) -> String {
+    /// The directory's name in the state directory.
+    pub fn file_name(self) -> String {
         match self {
             Dir::Live(epoch) => format!("epoch-{epoch}"),
             Dir::Draft(epoch, token) => format!(".epoch-{epoch}.{}.tmp", hex(&token)),

@@ -261,3 +261,15 @@ fn a_change_wakes_the_watcher_of_another_handle() {
         receiver.recv_timeout(Duration::from_secs(10)).unwrap();
     }
 }
+
+#[test]
+fn a_claimed_name_is_free_again_when_the_claim_is_dropped() {
+    for f in Fixture::all() {
+        let claim = f.stores[0].claim([7; 16]).unwrap();
+        assert!(claim.is_some());
+        assert!(f.stores[1].claim([7; 16]).unwrap().is_none());
+        assert!(f.stores[1].claim([8; 16]).unwrap().is_some());
+        drop(claim);
+        assert!(f.stores[1].claim([7; 16]).unwrap().is_some());
+    }
+}

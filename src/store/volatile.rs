@@ -1,13 +1,13 @@
 //! The volatile store: the same names and bytes in RAM, gone with the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::error::StoreError;
 use super::name::{Dir, Name};
 use super::watch::Watching;
-use super::{Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
+use super::{Claim, Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
 use crate::seal::{EpochId, Sealed, SealedFrames, VaultId, WITNESS_PLACE_BYTES};
 
 /// A store in RAM. Clones share their content, as processes share a directory.
@@ -20,13 +20,15 @@ pub struct VolatileStore {
 struct State {
     files: BTreeMap<Name, (Revision, Vec<u8>)>,
     drafts: Vec<Dir>,
-    quarantine: Vec<Vec<u8>>,
+    quarantine: Vec<(Dir, Vec<u8>)>,
+    aside: BTreeMap<Name, Vec<u8>>,
     witnesses: BTreeMap<VaultId, Vec<u8>>,
     watchers: Vec<Box<dyn Fn() + Send>>,
     last: u64,
     /// Readers that hold the lock; `WRITER` while it is exclusive.
     holders: usize,
     index_locked: bool,
+    claims: BTreeSet<[u8; 16]>,
 }
 
 const WRITER: usize = usize::MAX;
@@ -64,6 +66,23 @@ impl Drop for Release {
     }
 }
 
+/// Gives a claimed name back when dropped.
+struct Unclaim {
+    state: Arc<(Mutex<State>, Condvar)>,
+    name: [u8; 16],
+}
+
+impl Drop for Unclaim {
+    fn drop(&mut self) {
+        self.state
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .claims
+            .remove(&self.name);
+    }
+}
+
 impl VolatileStore {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -94,7 +113,20 @@ impl VolatileStore {
 
     /// What was quarantined so far.
     pub fn quarantined(&self) -> Vec<Vec<u8>> {
-        self.lock().quarantine.clone()
+        let state = self.lock();
+        state.quarantine.iter().map(|(_, b)| b.clone()).collect()
+    }
+
+    /// Every byte there is, with where it lies: for searches that must find nothing.
+    pub fn everything(&self) -> Vec<(String, Vec<u8>)> {
+        let state = self.lock();
+        let files = state.files.iter().map(|(n, (_, b))| (n.to_string(), b));
+        let torn = state.quarantine.iter();
+        let torn = torn.map(|(dir, b)| (format!("{}/quarantine", dir.file_name()), b));
+        let aside = state.aside.iter();
+        let aside = aside.map(|(name, b)| (format!("quarantine/{name}"), b));
+        let all = files.chain(torn).chain(aside);
+        all.map(|(name, bytes)| (name, bytes.clone())).collect()
     }
 
     /// A copy that shares nothing with this store: the disk of a machine that stopped now.
@@ -104,6 +136,7 @@ impl VolatileStore {
             files: state.files.clone(),
             drafts: state.drafts.clone(),
             quarantine: state.quarantine.clone(),
+            aside: state.aside.clone(),
             witnesses: state.witnesses.clone(),
             last: state.last,
             ..State::default()
@@ -226,6 +259,30 @@ impl Store for VolatileStore {
         Ok(revision)
     }
 
+    fn copy_from(
+        &self,
+        _lock: &Exclusive,
+        name: &Name,
+        source: &dyn Store,
+        from: &Name,
+        bytes: u64,
+    ) -> Result<(), StoreError> {
+        let copied = super::read_exactly(source, from, bytes)?;
+        let mut state = self.lock();
+        if state.files.contains_key(name) {
+            return Err(StoreError::Conflict {
+                file: name.to_string(),
+            });
+        }
+        let revision = state.next();
+        state.files.insert(*name, (revision, copied));
+        Ok(())
+    }
+
+    fn ensure_space(&self, _bytes: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn append(
         &self,
         _lock: &Exclusive,
@@ -260,7 +317,9 @@ impl Store for VolatileStore {
         let mut state = self.lock();
         let bytes = state.tail(name, held)?;
         let end = bytes.split_off(usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len()));
-        state.quarantine.push(end);
+        if let Name::In(dir, _) = name {
+            state.quarantine.push((*dir, end));
+        }
         Ok(())
     }
 
@@ -321,6 +380,42 @@ impl Store for VolatileStore {
         state
             .files
             .retain(|name, _| !matches!(name, Name::In(of, _) if *of == dir));
+        state.quarantine.retain(|(of, _)| *of != dir);
+        state.wake();
+        Ok(())
+    }
+
+    fn set_aside(&self, _lock: &Exclusive, epoch: EpochId) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let dir = Dir::Live(epoch);
+        let inside = |name: &Name| matches!(name, Name::In(of, _) if *of == dir);
+        let (moved, kept) = std::mem::take(&mut state.files)
+            .into_iter()
+            .partition(|(name, _)| inside(name));
+        state.files = kept;
+        let moved: BTreeMap<Name, (Revision, Vec<u8>)> = moved;
+        let moved = moved.into_iter().map(|(name, (_, bytes))| (name, bytes));
+        state.aside.extend(moved);
+        state.wake();
+        Ok(())
+    }
+
+    fn aside(&self) -> Result<Vec<String>, StoreError> {
+        let state = self.lock();
+        let mut names: Vec<String> = state
+            .aside
+            .keys()
+            .filter_map(|name| match name {
+                Name::In(dir, _) => Some(dir.file_name()),
+                Name::Header => None,
+            })
+            .collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    fn clear_aside(&self, _lock: &Exclusive) -> Result<(), StoreError> {
+        self.lock().aside.clear();
         Ok(())
     }
 
@@ -353,6 +448,20 @@ impl Store for VolatileStore {
         let at = place % 2 * WITNESS_PLACE_BYTES;
         places[at..at + WITNESS_PLACE_BYTES].copy_from_slice(bytes.bytes());
         Ok(())
+    }
+
+    fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError> {
+        let mut state = self.lock();
+        if !state.claims.insert(name) {
+            return Ok(None);
+        }
+        let held = Unclaim {
+            state: self.state.clone(),
+            name,
+        };
+        Ok(Some(Claim {
+            _held: Box::new(held),
+        }))
     }
 
     fn watch(&self, wake: Box<dyn Fn() + Send>) -> Result<Watching, StoreError> {

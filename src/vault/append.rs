@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::error::VaultError;
 use super::log::CHECK_BYTES;
 use super::roll::{TAIL_BYTES_MAX, TAIL_RECORDS_MAX};
-use super::{Entry, Log, Vault, open::read_header};
+use super::{Entry, Log, Vault};
 use crate::model::{FoldName, Record};
 use crate::seal::{EpochId, Header, Position, RECORD_BYTES_MAX, Witness};
 use crate::store::{Dir, Exclusive, Expected, Name, Part, Purpose, StoreError};
@@ -22,6 +22,7 @@ impl Log for Vault {
     }
 
     fn read(&mut self, after: u64) -> Result<Vec<Entry>, VaultError> {
+        self.alive()?;
         match self.log.read(&self.data, after) {
             // A segment that vanished: another process has rewritten the vault.
             Err(VaultError::Restless) => {
@@ -33,6 +34,7 @@ impl Log for Vault {
     }
 
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        self.alive()?;
         self.read_checkpoint(name)
     }
 
@@ -47,6 +49,7 @@ impl Log for Vault {
     }
 
     fn position(&mut self, seq: u64) -> Result<Option<Position>, VaultError> {
+        self.alive()?;
         self.log.position(&self.data, seq)
     }
 
@@ -247,59 +250,5 @@ impl Vault {
         self.store
             .replace(lock, &name, Expected::Anything, &sealed)?;
         Ok(())
-    }
-
-    /// Removes the epoch that the newest `rekeyed` record names as previous, and no other.
-    fn remove_previous_epoch(&mut self, lock: &Exclusive) -> Result<(), VaultError> {
-        let live = self.header.epoch;
-        let others: Vec<EpochId> = self
-            .store
-            .epochs()?
-            .into_iter()
-            .filter_map(|dir| match dir {
-                Dir::Live(epoch) if epoch != live => Some(epoch),
-                _ => None,
-            })
-            .collect();
-        if others.is_empty() {
-            return Ok(());
-        }
-        let Some((previous, why)) = self.newest_rewrite()? else {
-            return Ok(());
-        };
-        let header_is_live = read_header(self.store.as_ref())?
-            .is_some_and(|(header, _)| header.epoch == live && header.verify(&self.key).is_ok());
-        if others.contains(&previous) && header_is_live && why != "repair" {
-            self.store.discard(lock, Dir::Live(previous))?;
-        }
-        Ok(())
-    }
-
-    /// The epoch before this one, and why it was rewritten, from the newest `rekeyed` record.
-    fn newest_rewrite(&mut self) -> Result<Option<(EpochId, String)>, VaultError> {
-        let mut before = self.log.end().seq;
-        let mut step = 64;
-        while before > 0 {
-            let after = before.saturating_sub(step);
-            let mut at = after;
-            let mut newest = None;
-            while at < before {
-                let batch = self.log.read(&self.data, at)?;
-                let Some(last) = batch.last().map(|entry| entry.seq) else {
-                    break;
-                };
-                for entry in batch.iter().filter(|entry| entry.seq <= before) {
-                    if let Ok(Record::Rekeyed(rekeyed)) = entry.record() {
-                        newest = EpochId::from_hex(&rekeyed.previous_epoch).zip(Some(rekeyed.why));
-                    }
-                }
-                at = last;
-            }
-            if newest.is_some() {
-                return Ok(newest);
-            }
-            (before, step) = (after, step * 4);
-        }
-        Ok(None)
     }
 }

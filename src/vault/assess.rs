@@ -29,12 +29,16 @@ struct Members {
 /// Longer than any `{"v":…,"seq":…,"link":"…"`.
 const MEMBERS_BYTES_MAX: usize = 160;
 
-/// Reads `{"v":…,"seq":…,"link":"…"` from the start of a checkpoint's JSON.
-pub(super) fn parse_members(json: &[u8]) -> Option<(u32, Position)> {
+/// Where the first three members end.
+pub(super) fn members_end(json: &[u8]) -> Option<usize> {
     let start = &json[..json.len().min(MEMBERS_BYTES_MAX)];
     let link = start.windows(8).position(|w| w == b"\"link\":\"")? + 8;
-    let end = link + start[link..].iter().position(|b| *b == b'"')? + 1;
-    let mut object = start[..end].to_vec();
+    Some(link + start[link..].iter().position(|b| *b == b'"')? + 1)
+}
+
+/// Reads `{"v":…,"seq":…,"link":"…"` from the start of a checkpoint's JSON.
+pub(super) fn parse_members(json: &[u8]) -> Option<(u32, Position)> {
+    let mut object = json[..members_end(json)?].to_vec();
     object.push(b'}');
     let members: Members = serde_json::from_slice(&object).ok()?;
     let link = Link::from_hex(&members.link)?;

@@ -208,6 +208,7 @@ impl Vault {
 
     /// Removes a checkpoint, to be made again from the log.
     pub(super) fn drop_checkpoint(&mut self, name: FoldName) -> Result<(), VaultError> {
+        self.alive()?;
         let store = self.store.clone();
         let lock = store.exclusive(Purpose::Checkpoint, self.wait)?;
         store.remove(

@@ -1,6 +1,7 @@
 //! What can be true of a vault that is not as it should be.
 
-use crate::seal::SealError;
+use crate::model::RecordError;
+use crate::seal::{SealError, SlotId};
 use crate::store::StoreError;
 
 /// A place that does not open, while everything around it does.
@@ -81,6 +82,20 @@ pub enum VaultError {
     Damaged(Damage),
     #[error("{file} does not hold what was just written to it")]
     ReadBack { file: String },
+    #[error("the secret of key slot {label} was not given")]
+    SlotNotGiven { slot: SlotId, label: String },
+    #[error("what was given does not open key slot {slot}")]
+    NotOfSlot { slot: SlotId },
+    #[error("what was given opens no other key slot")]
+    NoOtherSlot,
+    #[error("another process has changed the key slots")]
+    SlotsChanged,
+    #[error("the key slots are changed, and the header's copy is not: {source}")]
+    HeaderCopyBehind { source: Box<VaultError> },
+    #[error("the live epoch cannot be removed")]
+    LiveEpoch,
+    #[error("a line that is to take a record's place is not a record")]
+    NotARecord { source: RecordError },
     #[error("a record of {len} bytes is too long; {max} are allowed")]
     RecordTooLong { len: usize, max: usize },
     #[error("the vault changed again and again while it was being read")]

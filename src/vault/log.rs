@@ -71,37 +71,46 @@ impl OpenLog {
     }
 
     fn open_once(store: Arc<dyn Store>, data: &DataKey) -> Result<Self, VaultError> {
-        let dir = Dir::Live(data.epoch());
-        let mut files: BTreeMap<u64, Files> = BTreeMap::new();
-        for found in store.list(dir)? {
+        let mut log = OpenLog::empty(store, data);
+        let files = &mut log.files;
+        for found in log.store.list(log.dir)? {
             match found.name {
                 Name::In(_, Part::Segment(n)) => files.entry(n).or_default().segment = true,
                 Name::In(_, Part::Tail(n)) => files.entry(n).or_default().tail = true,
                 _ => {}
             }
         }
-        let chain = data.chain();
-        let mut log = OpenLog {
-            store,
-            dir,
-            segments_end: chain.start(),
-            chain,
-            files,
-            heads: BTreeMap::new(),
-            tail: None,
-            damage: Vec::new(),
-            headless: false,
-            last_read: None,
-        };
         log.note_missing_files();
         log.open_end(data)?;
         Ok(log)
     }
 
+    /// A log of which nothing is known.
+    pub(super) fn empty(store: Arc<dyn Store>, data: &DataKey) -> Self {
+        let chain = data.chain();
+        OpenLog {
+            store,
+            dir: Dir::Live(data.epoch()),
+            segments_end: chain.start(),
+            chain,
+            files: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            tail: None,
+            damage: Vec::new(),
+            headless: false,
+            last_read: None,
+        }
+    }
+
     fn note_missing_files(&mut self) {
         let highest = self.files.keys().next_back().copied().unwrap_or(0);
+        // Of every number but the highest there is a segment, if there is a tail or not.
+        let there = |number: &u64| {
+            let files = self.files.get(number);
+            files.is_some_and(|files| files.segment || *number == highest)
+        };
         let missing: Vec<u64> = (1..=highest)
-            .filter(|number| !self.files.contains_key(number))
+            .filter(|number| !there(number))
             .take(1000)
             .collect();
         for number in missing {
@@ -148,12 +157,19 @@ impl OpenLog {
         let Some(bytes) = self.store.read(&name)? else {
             return Err(VaultError::Restless);
         };
-        let tail = match Tail::read(data, number, &bytes) {
-            Ok(tail) => tail,
-            Err(_) => return Ok(None),
+        let (tail, from, broken) = match Tail::read(data, number, &bytes) {
+            Ok(tail) => (tail, TAIL_HEAD_BYTES, false),
+            // The frames have what a damaged start lacks, as long as its salt is whole.
+            Err(_) => match Tail::rescue(data, number, &bytes) {
+                Some((tail, from)) => (tail, from, true),
+                None => return Ok(None),
+            },
         };
+        if broken {
+            self.damaged(Part::Tail(number), None, DamageKind::DoesNotOpen);
+        }
         let at = tail.start.before;
-        let read = scan(&tail, &self.chain, &bytes, TAIL_HEAD_BYTES, at);
+        let read = scan(&tail, &self.chain, &bytes, from, at);
         let mut open = OpenTail {
             tail,
             name,
@@ -162,7 +178,7 @@ impl OpenLog {
             end: TAIL_HEAD_BYTES as u64,
             at,
             torn: false,
-            broken: false,
+            broken,
             check: [0; CHECK_BYTES],
         };
         self.take_scan(&mut open, read, &bytes, 0);
@@ -269,6 +285,12 @@ impl OpenLog {
             .filter(|(n, f)| **n < highest && f.tail)
             .map(|(n, _)| *n)
             .collect()
+    }
+
+    /// Whether there is a segment, and whether there is a tail, of a number.
+    pub(super) fn files_of(&self, number: u64) -> (bool, bool) {
+        let files = self.files.get(&number).copied().unwrap_or_default();
+        (files.segment, files.tail)
     }
 
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> + '_ {

@@ -5,34 +5,49 @@
 
 mod append;
 mod assess;
+mod backup;
 mod checkpoint;
 mod entry;
+mod epochs;
 mod error;
 mod index_files;
 mod init;
 mod log;
 mod open;
 mod provider_keys;
+mod purge;
+mod rekey;
+mod repair;
+mod rewrite;
 mod roll;
+mod salvage;
 mod scan;
 mod scratch;
+mod slots;
+mod source;
 mod verify;
 mod witness;
 
 use std::sync::Arc;
 
+pub use backup::BackedUp;
 pub use checkpoint::View;
 pub use entry::Entry;
+pub use epochs::OtherEpoch;
 pub use error::{Damage, DamageKind, Rollback, VaultError};
 pub use index_files::{IndexFiles, IndexLock, SealedFile};
 pub use init::NewVault;
 pub use open::{LockedVault, Secret};
 pub use provider_keys::ProviderKeys;
+pub use purge::PurgeReceipt;
+pub use rekey::SlotChange;
+pub use repair::{Repaired, RestoredHeader, restore_header};
+pub use rewrite::{LostRecords, Rewritten, Verdict, Why};
 pub use scratch::ScratchLog;
 pub use verify::{Finding, Structure, VerifyReport, structure};
 
 use crate::model::{FoldName, Record};
-use crate::seal::{DataKey, EpochId, Header, Position, VaultId, VaultKey};
+use crate::seal::{DataKey, EpochId, Header, Position, SlotId, VaultId, VaultKey};
 use crate::store::{Part, Revision, Store, Wait};
 use log::OpenLog;
 use witness::WitnessState;
@@ -90,6 +105,8 @@ pub struct Vault {
     key: VaultKey,
     header: Header,
     header_held: Revision,
+    /// The slot whose secret was given, if one was.
+    opened_by: Option<SlotId>,
     data: DataKey,
     log: OpenLog,
     witness: WitnessState,
@@ -100,6 +117,8 @@ pub struct Vault {
     swept: bool,
     /// A sync failed: the next append starts a new tail.
     mistrust_tail: bool,
+    /// Another process has changed the vault key: ours is wiped.
+    rekeyed: bool,
 }
 
 impl Vault {

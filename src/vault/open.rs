@@ -25,7 +25,7 @@ pub enum Secret<'a> {
 }
 
 impl Secret<'_> {
-    fn unlock(&self, header: &Header) -> Result<(VaultKey, SlotId), SealError> {
+    pub(super) fn unlock(&self, header: &Header) -> Result<(VaultKey, SlotId), SealError> {
         match self {
             Secret::Passphrase(passphrase) => header.unlock(passphrase),
             Secret::RecoveryCode(code) => header.unlock_code(code),
@@ -93,7 +93,11 @@ impl LockedVault {
             self.header.check_memory(crate::store::memory_left_kib())?;
         }
         match secret.unlock(&self.header) {
-            Ok((key, _)) => self.open_log(key),
+            Ok((key, slot)) => {
+                let mut vault = self.open_log(key)?;
+                vault.opened_by = Some(slot);
+                Ok(vault)
+            }
             Err(SealError::HeaderMac) => Err(VaultError::HeaderDamaged {
                 source: SealError::HeaderMac,
             }),
@@ -115,6 +119,7 @@ impl LockedVault {
         let damaged = VaultError::HeaderDamaged {
             source: SealError::HeaderMac,
         };
+        let of_this = (self.header.epoch, self.header.generation);
         for dir in self.store.epochs()? {
             let name = Name::In(dir, Part::HeaderCopy);
             let Some(bytes) = self.store.read(&name)? else {
@@ -131,7 +136,7 @@ impl LockedVault {
                 Ok((key, _)) if self.header.verify(&key).is_ok() => {}
                 Ok(_) if dir.epoch() != self.header.epoch && copy.vault == self.header.vault => {}
                 Ok(_) => return Ok(damaged),
-                Err(_) if copy.generation == self.header.generation => return Ok(damaged),
+                Err(_) if (copy.epoch, copy.generation) == of_this => return Ok(damaged),
                 Err(_) => {}
             }
         }
@@ -176,6 +181,7 @@ impl Vault {
             key,
             header,
             header_held,
+            opened_by: None,
             data,
             log,
             witness: remembered.witness,
@@ -183,6 +189,7 @@ impl Vault {
             rollback,
             swept: false,
             mistrust_tail: false,
+            rekeyed: false,
         })
     }
 
@@ -192,13 +199,18 @@ impl Vault {
 
     /// Reads everything again, where another process has rewritten, rolled over or cut something.
     pub(super) fn reread(&mut self) -> Result<(), VaultError> {
+        self.alive()?;
         if self.store.revision(&Name::Header)? != Some(self.header_held) {
             let found = read_header(self.store.as_ref())?;
             let (header, held) = found.ok_or(VaultError::HeaderMissing)?;
-            header.verify(&self.key).map_err(|_| VaultError::Rekeyed)?;
+            if header.verify(&self.key).is_err() {
+                self.forget_keys();
+                return Err(VaultError::Rekeyed);
+            }
             if header.epoch != self.header.epoch {
                 self.data = self.key.data_key(header.epoch);
                 self.durable = self.data.chain().start();
+                (self.swept, self.mistrust_tail) = (false, false);
             }
             self.header = header;
             self.header_held = held;
@@ -225,6 +237,22 @@ impl Vault {
         Ok(())
     }
 
+    /// Wipes the keys and every record that was opened: they are of no use any more.
+    fn forget_keys(&mut self) {
+        self.rekeyed = true;
+        self.key.wipe();
+        self.data.wipe();
+        self.log = OpenLog::empty(self.store.clone(), &self.data);
+    }
+
+    /// Stops once the keys are wiped.
+    pub(super) fn alive(&self) -> Result<(), VaultError> {
+        if self.rekeyed {
+            return Err(VaultError::Rekeyed);
+        }
+        Ok(())
+    }
+
     /// Whether the files that are held are still the ones under their names.
     pub(super) fn is_current(&self) -> Result<bool, VaultError> {
         let header = self.store.revision(&Name::Header)? == Some(self.header_held);
@@ -236,6 +264,7 @@ impl Vault {
     }
 
     pub(super) fn refresh_unlocked(&mut self) -> Result<(), VaultError> {
+        self.alive()?;
         if !self.is_current()? || !self.log.read_on()? {
             self.reread()?;
         }

@@ -7,7 +7,8 @@ use zeroize::{Zeroize, Zeroizing};
 use super::Vault;
 use super::error::VaultError;
 use super::log::sealed_error;
-use crate::store::{Dir, Expected, Name, Part, Purpose};
+use crate::seal::DataKey;
+use crate::store::{Dir, Exclusive, Expected, Name, Part, Purpose};
 
 /// Names and keys; wiped on drop.
 #[derive(Default)]
@@ -64,6 +65,7 @@ impl Vault {
     }
 
     fn open_keys(&self) -> Result<(ProviderKeys, u64), VaultError> {
+        self.alive()?;
         let name = self.keys_file();
         let Some(file) = self.store.read(&name)? else {
             return Ok((ProviderKeys::default(), 0));
@@ -74,6 +76,26 @@ impl Vault {
             .open(id, &file)
             .map_err(|source| sealed_error(&name, source))?;
         Ok((ProviderKeys::from_json(&json)?, blob.generation()))
+    }
+
+    /// Seals the keys again, for another epoch.
+    pub(super) fn copy_provider_keys(
+        &self,
+        lock: &Exclusive,
+        data: &DataKey,
+        draft: Dir,
+    ) -> Result<(), VaultError> {
+        let name = self.keys_file();
+        let Some(file) = self.store.read(&name)? else {
+            return Ok(());
+        };
+        let id = Part::ProviderKeys.blob_id().expect("the keys are a blob");
+        let opened = self.data.open(id, &file);
+        let (_, json) = opened.map_err(|source| sealed_error(&name, source))?;
+        let sealed = data.seal(id, 1, &json)?;
+        let copy = Name::In(draft, Part::ProviderKeys);
+        self.store.replace(lock, &copy, Expected::Absent, &sealed)?;
+        Ok(())
     }
 
     /// Changes the keys under the lock, on top of what others changed.

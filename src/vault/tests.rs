@@ -1,10 +1,15 @@
 //! What the vault promises, on a store in RAM: durability at every cut, interleavings of two
 //! processes, and every row of "Opening" in `docs/format.md`.
 
+mod backup;
 mod crash;
 mod damage;
 mod folds;
 mod processes;
+mod purge;
+mod rekey;
+mod repair;
+mod slots;
 
 use std::sync::Arc;
 
@@ -46,6 +51,15 @@ fn fresh() -> (VolatileStore, VaultKey) {
         (store, vault.key.again())
     });
     (store.snapshot(), key.again())
+}
+
+fn now() -> crate::model::Timestamp {
+    "2026-11-22T10:00:00Z".parse().unwrap()
+}
+
+/// The first slot, in whose place tests put a key file: no KDF runs.
+fn first_slot(vault: &Vault) -> SlotId {
+    vault.header().slots[0].id()
 }
 
 fn open(store: impl Store + 'static, key: &VaultKey) -> Result<Vault, VaultError> {
@@ -97,6 +111,19 @@ fn fill(vault: &mut Vault, from: usize) -> usize {
         });
         vault.append(&[record, padding]).unwrap();
     }
+    from + 4
+}
+
+/// Four numbered records and padding, which the next append seals as a segment of three chunks.
+fn small_segment(vault: &mut Vault, from: usize) -> usize {
+    let filler = "x".repeat(40_000);
+    for n in from..from + 4 {
+        let padding = Record::Lost(Lost {
+            file: filler.clone(),
+        });
+        vault.append(&[numbered(n), padding]).unwrap();
+    }
+    vault.mistrust_tail = true;
     from + 4
 }
 

@@ -24,7 +24,7 @@ use crate::chat::{ChatError, News, Opening, Session};
 use crate::model::{Id, Stop, Surface, Text};
 use crate::provider::{Chosen, Why};
 use crate::seal::Passphrase;
-use crate::store::{Store, StoreError, Watching};
+use crate::store::{Claim, Store, StoreError, Watching};
 use crate::vault::{LockedVault, ProviderKeys, Vault, VaultError};
 use commands::{Command, Outcome};
 use editor::{Editor, Line};
@@ -56,6 +56,7 @@ pub(super) struct Chatting {
 
 pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     let settings = talk::settings(&shell, &args.talk, Surface::Chat);
+    let mut claim = None;
     let (session, keys, store) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default(), None)
     } else {
@@ -63,11 +64,14 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         let keys = vault.provider_keys()?;
         let store = vault.store().clone();
         let opening = talk::opening(&args.talk).unwrap_or(Opening::LastOrNew);
-        (
-            talk::session(&shell, vault, settings, opening)?,
-            keys,
-            Some(store),
-        )
+        let mut session = talk::session(&shell, vault, settings, opening.clone())?;
+        claim = claim_of(store.as_ref(), &session);
+        if claim.is_none() && opening == Opening::LastOrNew {
+            shell.note("The last conversation is open in another window; this is a new one.");
+            session.turn_to(Opening::New)?;
+            claim = claim_of(store.as_ref(), &session);
+        }
+        (session, keys, Some(store))
     };
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     let attach = args.talk.attach.clone();
@@ -90,6 +94,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     if let Some(session) = chatting.session.take() {
         session.end(now())?;
     }
+    drop(claim);
     Ok(code)
 }
 
@@ -99,6 +104,15 @@ fn watch(store: Option<Arc<dyn Store>>, events: Sender<Event>) -> Option<Watchin
         events.send(Event::Look).ok();
     });
     store.and_then(|store| store.watch(wake).ok())
+}
+
+/// Marks the conversation as open in this window.
+fn claim_of(store: &dyn Store, session: &Session) -> Option<Claim> {
+    let mut name = session.conversation().bytes();
+    // The id itself is nobody's business, not even as the name of an empty file.
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(name);
+    name.copy_from_slice(&digest[..16]);
+    store.claim(name).ok().flatten()
 }
 
 /// Opens the vault; where there is none, offers to make one.
@@ -112,12 +126,7 @@ fn open_or_make(shell: &Shell) -> Result<Vault, Failure> {
             if ask_key("Make one now? [Y/n] ", "yn", 'y')? == 'n' {
                 return Err(failure);
             }
-            let args = InitArgs {
-                kdf_memory: None,
-                kdf_passes: None,
-                kdf_lanes: None,
-                with_recovery_code: false,
-            };
+            let args = InitArgs::default();
             let (vault, _) = init::make(shell, &args)?;
             complain("Done. From now on, everything said here is sealed with your passphrase.");
             Ok(vault)

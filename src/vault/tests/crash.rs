@@ -7,7 +7,7 @@ const CUTS: [Fault; 3] = [Fault::CutBefore, Fault::CutAfter, Fault::Torn];
 
 /// Runs `deed` on copies of `disk`, stopped at each of its changes in each way, and hands what is
 /// left to `check`, with whether the deed was acknowledged.
-fn sweep(
+pub(super) fn sweep(
     disk: &VolatileStore,
     deed: impl Fn(Arc<dyn Store>) -> Result<(), VaultError>,
     check: impl Fn(VolatileStore, bool, &str),
@@ -16,7 +16,7 @@ fn sweep(
     deed(calm.clone()).unwrap();
     let changes = calm.changes();
     assert!(changes > 0);
-    for fault in [CUTS[0], CUTS[1], CUTS[2], Fault::Once] {
+    for fault in [CUTS[0], CUTS[1], CUTS[2], Fault::Once, Fault::Late] {
         for at in 0..changes {
             let left = disk.snapshot();
             let store = Arc::new(FailingStore::new(left.clone(), fault, at));

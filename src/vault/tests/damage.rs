@@ -80,7 +80,7 @@ fn every_truncation_below_the_witness_is_told_and_nothing_is_written() {
 }
 
 /// No bit of a small vault can be flipped without being noticed, and a flip in one record costs no
-/// other.
+/// other. Of the tail's own head only the salt is not known from elsewhere.
 #[test]
 fn every_flipped_bit_of_the_tail_is_told_and_costs_one_record_at_most() {
     let (store, key, name, ends) = with_records(4);
@@ -93,8 +93,10 @@ fn every_flipped_bit_of_the_tail_is_told_and_costs_one_record_at_most() {
             vault.rollback().is_some() || !vault.damage().is_empty(),
             "bit {bit}"
         );
-        let expected: Vec<usize> = if byte < TAIL_HEAD_BYTES {
+        let expected: Vec<usize> = if (72..104).contains(&byte) {
             Vec::new()
+        } else if byte < TAIL_HEAD_BYTES {
+            (1..=4).collect()
         } else {
             let hit = ends.iter().position(|end| byte < *end).unwrap() + 1;
             (1..=4).filter(|n| *n != hit).collect()

@@ -1,0 +1,21 @@
+//! The program as people meet it: the binary itself, with a home, a terminal and servers of its
+//! own.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test makes files and damages them as it likes"
+)]
+
+mod chatting;
+mod codes;
+mod damage;
+mod output;
+mod passphrase;
+mod remembers;
+mod secrecy;
+mod server;
+mod starting;
+mod terminal;
+mod together;
+mod world;

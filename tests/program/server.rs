@@ -1,0 +1,248 @@
+//! A model server on loopback that says what it is told to, in the three formats, and keeps what
+//! it was asked.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::world::{PATIENCE, Run};
+
+/// What the server does with one request.
+pub enum Say {
+    /// These pieces, each a packet of its own, then the end of the connection.
+    Pieces(Vec<String>),
+    /// These pieces, and then nothing until the client goes away.
+    Hang(Vec<String>),
+}
+
+/// A request as it came.
+#[derive(Clone)]
+pub struct Asked {
+    pub line: String,
+    pub head: String,
+    pub body: Value,
+}
+
+impl Asked {
+    /// The system prompt, whatever the format calls it.
+    pub fn system(&self) -> String {
+        match &self.body["system"] {
+            Value::Null => self.body["messages"][0]["content"].to_string(),
+            system => system.to_string(),
+        }
+    }
+
+    /// Role and text of each message, without the system's.
+    pub fn messages(&self) -> Vec<(String, String)> {
+        let messages = self.body["messages"].as_array().unwrap().iter();
+        let text = |content: &Value| match content {
+            Value::String(text) => text.clone(),
+            blocks => blocks[0]["text"].as_str().unwrap().to_owned(),
+        };
+        messages
+            .map(|m| (m["role"].as_str().unwrap().to_owned(), text(&m["content"])))
+            .filter(|(role, _)| role != "system")
+            .collect()
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    asked: Mutex<Vec<Asked>>,
+    more: Condvar,
+}
+
+pub struct Server {
+    pub port: u16,
+    seen: Arc<Seen>,
+}
+
+impl Server {
+    /// Serves the script in order; behind its end, connections close.
+    pub fn new(script: Vec<Say>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Seen::default());
+        let script = Arc::new(Mutex::new(script.into_iter()));
+        let server = Server {
+            port,
+            seen: seen.clone(),
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (script, seen) = (script.clone(), seen.clone());
+                thread::spawn(move || serve(&stream.unwrap(), &script, &seen));
+            }
+        });
+        server
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
+        self.seen.asked.lock().unwrap().clone()
+    }
+
+    /// Waits until so many requests came.
+    pub fn wait_for(&self, count: usize) -> Vec<Asked> {
+        let asked = self.seen.asked.lock().unwrap();
+        let few = |asked: &mut Vec<Asked>| asked.len() < count;
+        let waited = self.seen.more.wait_timeout_while(asked, PATIENCE, few);
+        let (asked, _) = waited.unwrap();
+        assert!(asked.len() >= count, "{} of {count} requests", asked.len());
+        asked.clone()
+    }
+
+    /// Lets the program find this server as Anthropic's.
+    pub fn anthropic(&self, run: Run) -> Run {
+        run.env(
+            "ANTHROPIC_BASE_URL",
+            format!("http://127.0.0.1:{}", self.port),
+        )
+        .env("ANTHROPIC_API_KEY", "sk-ant-test")
+    }
+
+    /// Lets the program find this server as one that speaks chat completions.
+    pub fn openai(&self, run: Run) -> Run {
+        run.env(
+            "OPENAI_BASE_URL",
+            format!("http://127.0.0.1:{}/v1", self.port),
+        )
+        .args(["-m", "openai/small"])
+    }
+
+    /// Lets the program find this server as Ollama.
+    pub fn ollama(&self, run: Run) -> Run {
+        run.env("OLLAMA_HOST", format!("127.0.0.1:{}", self.port))
+            .args(["-m", "ollama/small"])
+    }
+}
+
+fn serve(mut stream: &TcpStream, script: &Mutex<std::vec::IntoIter<Say>>, seen: &Seen) {
+    stream.set_nodelay(true).unwrap();
+    let Some(asked) = read(&mut BufReader::new(stream)) else {
+        return;
+    };
+    let say = script.lock().unwrap().next();
+    seen.asked.lock().unwrap().push(asked);
+    seen.more.notify_all();
+    let (pieces, hangs) = match say {
+        Some(Say::Pieces(pieces)) => (pieces, false),
+        Some(Say::Hang(pieces)) => (pieces, true),
+        None => return,
+    };
+    for piece in pieces {
+        // A client that has gone away is what some of the tests are about.
+        if stream.write_all(piece.as_bytes()).is_err() {
+            return;
+        }
+    }
+    if hangs {
+        stream.read(&mut [0]).ok();
+    }
+}
+
+fn read(reader: &mut impl BufRead) -> Option<Asked> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.parse::<usize>().unwrap())
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    Some(Asked {
+        line: head.lines().next().unwrap().to_owned(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+        head,
+    })
+}
+
+fn head(kind: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {kind}\r\n\r\n")
+}
+
+/// A whole response of another status.
+pub fn status(status: &str, body: &str) -> Say {
+    Say::Pieces(vec![format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )])
+}
+
+/// Server-sent events in Anthropic's format, without their end.
+pub fn anthropic_start(texts: &[&str]) -> Vec<String> {
+    let start = json!({"type": "message_start", "message": {
+        "id": "msg_1", "model": "scripted-model", "usage": {"input_tokens": 11, "output_tokens": 1}}});
+    let block = json!({"type": "content_block_start", "index": 0,
+        "content_block": {"type": "text", "text": ""}});
+    let mut pieces = vec![head("text/event-stream"), event(&start), event(&block)];
+    pieces.extend(texts.iter().map(|text| {
+        event(&json!({"type": "content_block_delta", "index": 0,
+            "delta": {"type": "text_delta", "text": text}}))
+    }));
+    pieces
+}
+
+fn event(data: &Value) -> String {
+    format!(
+        "event: {}\ndata: {data}\n\n",
+        data["type"].as_str().unwrap()
+    )
+}
+
+/// A whole reply in Anthropic's format that stops for `reason`.
+pub fn anthropic_stopped(texts: &[&str], reason: &str) -> Say {
+    let mut pieces = anthropic_start(texts);
+    pieces.push(event(&json!({"type": "content_block_stop", "index": 0})));
+    pieces.push(event(&json!({"type": "message_delta",
+        "delta": {"stop_reason": reason}, "usage": {"output_tokens": 7}})));
+    pieces.push(event(&json!({"type": "message_stop"})));
+    Say::Pieces(pieces)
+}
+
+pub fn anthropic(texts: &[&str]) -> Say {
+    anthropic_stopped(texts, "end_turn")
+}
+
+/// A whole reply in the format of chat completions.
+pub fn openai(texts: &[&str]) -> Say {
+    let chunk = |data: Value| format!("data: {data}\n\n");
+    let first = json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": null}}]});
+    let mut pieces = vec![head("text/event-stream"), chunk(first)];
+    pieces.extend(
+        texts
+            .iter()
+            .map(|text| chunk(json!({"choices": [{"index": 0, "delta": {"content": text}}]}))),
+    );
+    pieces.push(chunk(
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+    ));
+    pieces.push(chunk(
+        json!({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}}),
+    ));
+    pieces.push("data: [DONE]\n\n".to_owned());
+    Say::Pieces(pieces)
+}
+
+/// A whole reply in Ollama's format.
+pub fn ollama(texts: &[&str]) -> Say {
+    let mut pieces = vec![head("application/x-ndjson")];
+    pieces.extend(texts.iter().map(|text| {
+        let line = json!({"model": "small", "done": false,
+            "message": {"role": "assistant", "content": text}});
+        format!("{line}\n")
+    }));
+    let end = json!({"model": "small", "done": true, "done_reason": "stop",
+        "message": {"role": "assistant", "content": ""},
+        "prompt_eval_count": 11, "eval_count": 7});
+    pieces.push(format!("{end}\n"));
+    Say::Pieces(pieces)
+}
