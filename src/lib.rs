@@ -8,4 +8,5 @@ pub mod model;
 pub mod provider;
 pub mod seal;
 pub mod store;
+pub mod transfer;
 pub mod vault;

@@ -82,6 +82,11 @@ impl Id {
         Id(uuid::Builder::from_custom_bytes(digest).into_uuid())
     }
 
+    /// The 16 bytes of the id, as `from_digest` takes them.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     pub const NIL: Id = Id(Uuid::nil());
 
     /// Whether the id's text begins with `prefix` (hyphens may be left out of it).

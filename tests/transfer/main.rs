@@ -1,0 +1,6 @@
+//! Exports and imports on a vault in RAM.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod jsonl;
+mod support;
