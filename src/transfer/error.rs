@@ -21,6 +21,13 @@ pub enum TransferError {
     UnknownFormat,
     #[error("the content is not {expected}")]
     NotThisFormat { expected: &'static str },
+    #[error("the archive cannot be read")]
+    Archive(#[source] Option<zip::result::ZipError>),
+    #[error("a database is read from its path, not from a stream")]
+    NeedsPath,
+    #[cfg(feature = "llm")]
+    #[error("the database cannot be read")]
+    Database(#[source] rusqlite::Error),
     /// The file lacks its last line: what is whole in it was not imported.
     #[error("the export is cut short in line {line}")]
     Cut { line: u64 },

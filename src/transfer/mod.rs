@@ -5,15 +5,24 @@
 //! knows a terminal. What is read is untrusted: everything has a bound, and an entry that cannot be
 //! read is named by its place and passed over.
 
+#[cfg(feature = "age")]
+mod age;
 mod error;
 mod export;
 mod import;
 mod progress;
 mod walk;
 
+#[cfg(feature = "age")]
+pub use self::age::{AgeError, AgeSink, Key, Lock, is_age, open_age};
 pub use error::TransferError;
-pub use export::{ExportOptions, Exported, Format, export};
-pub use import::{Bad, Fault, ImportOptions, Imported, Origin, Source, import};
+pub use export::{ArticleSinks, ExportOptions, Exported, Format, export, export_article};
+#[cfg(feature = "llm")]
+pub use import::import_llm;
+pub use import::{
+    ArticleSources, Bad, Fault, ImportOptions, Imported, Origin, Source, detect, import,
+    import_article,
+};
 pub use progress::{OnProgress, Progress, Step};
 
 /// The version of the `jsonl` form.

@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod foreign;
 mod jsonl;
+mod reading;
 mod support;

@@ -1,9 +1,15 @@
 //! The vault as plaintext, as of one record, in several forms.
 
+mod article;
+mod html;
+mod items;
+mod json;
 mod jsonl;
+mod markdown;
+mod pages;
 mod survey;
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use serde::Serialize;
 
@@ -12,6 +18,8 @@ use crate::vault::Log;
 
 use super::error::TransferError;
 use super::progress::OnProgress;
+pub use article::{ArticleSinks, export_article};
+use pages::Order;
 use survey::{Hidden, Places, Survey};
 
 /// The forms that are one file.
@@ -19,6 +27,12 @@ use survey::{Hidden, Places, Survey};
 pub enum Format {
     /// Every record as it lies in the log: the form that `import` takes back whole.
     Jsonl,
+    /// One document with conversations, messages and memory.
+    Json,
+    /// One file to read.
+    Markdown,
+    /// One page for a browser, that loads nothing.
+    Html,
 }
 
 /// What an export is to hold.
@@ -56,23 +70,12 @@ pub fn export(
 ) -> Result<Exported, TransferError> {
     let places = match format {
         Format::Jsonl => Places::Unwanted,
+        Format::Json | Format::Markdown | Format::Html => Places::Wanted,
     };
-    let survey = Survey::take(log, places, &mut report)?;
-    let hidden = if options.all {
-        Hidden::default()
-    } else {
-        survey.hidden()
-    };
-    let mut sink = Counted { sink, bytes: 0 };
-    let (conversations, messages, memories) = survey.counts(&hidden);
-    let mut exported = Exported {
-        through: survey.extent.through,
-        conversations,
-        messages,
-        memories,
-        bytes: 0,
-        missing: survey.missing.clone(),
-    };
+    let mut survey = Survey::take(log, places, &mut report)?;
+    let hidden = survey.hidden_unless(options.all);
+    let mut exported = Exported::of(&survey, &hidden);
+    let mut out = Counted::new(sink);
     match format {
         Format::Jsonl => jsonl::write(
             log,
@@ -80,19 +83,64 @@ pub fn export(
             hidden,
             &exported,
             options,
-            &mut sink,
+            &mut out,
             &mut report,
         )?,
+        Format::Json => {
+            let mut json = json::Json::begin(&mut out, &survey, &hidden, &exported, options)?;
+            let order = Order::OldestFirst;
+            pages::each(log, &mut survey, &hidden, order, &mut json, &mut report)?;
+            json.finish()?;
+        }
+        Format::Markdown => {
+            let mut text =
+                markdown::Markdown::begin(&mut out, &survey, &hidden, &exported, options)?;
+            let order = Order::OldestFirst;
+            pages::each(log, &mut survey, &hidden, order, &mut text, &mut report)?;
+        }
+        Format::Html => {
+            let mut html = html::Html::begin(&mut out, &survey, &hidden, &exported, options)?;
+            let order = Order::NewestFirst;
+            pages::each(log, &mut survey, &hidden, order, &mut html, &mut report)?;
+            html.finish()?;
+        }
     }
-    sink.flush().map_err(TransferError::Write)?;
-    exported.bytes = sink.bytes;
+    exported.bytes = out.finish()?;
     Ok(exported)
 }
 
-/// Counts what is written.
+impl Exported {
+    fn of(survey: &Survey, hidden: &Hidden) -> Self {
+        let (conversations, messages, memories) = survey.counts(hidden);
+        Exported {
+            through: survey.extent.through,
+            conversations,
+            messages,
+            memories,
+            bytes: 0,
+            missing: survey.missing.clone(),
+        }
+    }
+}
+
+/// Gathers small writes, and counts what is written.
 struct Counted<'a> {
-    sink: &'a mut dyn Write,
+    sink: BufWriter<&'a mut dyn Write>,
     bytes: u64,
+}
+
+impl<'a> Counted<'a> {
+    fn new(sink: &'a mut dyn Write) -> Self {
+        Counted {
+            sink: BufWriter::with_capacity(64 * 1024, sink),
+            bytes: 0,
+        }
+    }
+
+    fn finish(mut self) -> Result<u64, TransferError> {
+        self.sink.flush().map_err(TransferError::Write)?;
+        Ok(self.bytes)
+    }
 }
 
 impl Write for Counted<'_> {

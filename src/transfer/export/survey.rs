@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::memory::Memory;
 use crate::model::{
-    ConversationEvent, ConversationOp, Fold, Id, MemoryOp, Privacy, Record, Status, Text,
+    ConversationEvent, ConversationOp, Fold, Id, MemoryOp, Privacy, Record, Role, Status, Text,
     Timestamp, WorkOp,
 };
 use crate::vault::Log;
@@ -21,7 +21,11 @@ pub(super) struct Conversation {
     /// The first thing said in it, or done to it.
     pub started: Option<Timestamp>,
     pub last: Option<Timestamp>,
+    /// What the person said first, for where there is no title.
+    opening: Option<Text>,
     pub messages: u32,
+    /// The record of its last message.
+    pub last_seq: u64,
     /// Of its messages' lines.
     pub bytes: u64,
     pub deleted: bool,
@@ -98,7 +102,11 @@ impl Survey {
                 let conversation = &mut self.conversations[index as usize];
                 conversation.messages = conversation.messages.saturating_add(1);
                 conversation.bytes += line.len() as u64;
+                conversation.last_seq = seq;
                 conversation.note_time(head.at);
+                if places == Places::Wanted && conversation.opening.is_none() {
+                    conversation.opening = opening(line);
+                }
                 if places == Places::Wanted {
                     self.places.push(Place {
                         seq,
@@ -156,7 +164,9 @@ impl Survey {
             name: None,
             started: None,
             last: None,
+            opening: None,
             messages: 0,
+            last_seq: 0,
             bytes: 0,
             deleted: false,
             archived: false,
@@ -177,8 +187,16 @@ impl Survey {
         self.conversations[index as usize].deleted
     }
 
+    pub(super) fn hidden_unless(&self, all: bool) -> Hidden {
+        if all {
+            Hidden::default()
+        } else {
+            self.hidden()
+        }
+    }
+
     /// What must not be seen in an export that leaves hidden things out.
-    pub(super) fn hidden(&self) -> Hidden {
+    fn hidden(&self) -> Hidden {
         let shown: HashSet<Id> = self
             .attachments
             .iter()
@@ -239,6 +257,15 @@ impl Survey {
         }
     }
 
+    /// The conversation in which something was said last, of those that are seen.
+    pub(super) fn latest(&self, hidden: &Hidden) -> Option<Id> {
+        self.conversations
+            .iter()
+            .filter(|c| c.messages > 0 && !hidden.conversations.contains_key(&c.id))
+            .max_by_key(|conversation| conversation.last_seq)
+            .map(|conversation| conversation.id)
+    }
+
     pub(super) fn counts(&self, hidden: &Hidden) -> (u64, u64, u64) {
         let seen = self
             .conversations
@@ -253,7 +280,31 @@ impl Survey {
     }
 }
 
+/// The first words of a message of the person.
+fn opening(line: &[u8]) -> Option<Text> {
+    const CHARS_MAX: usize = 60;
+    let Ok(Record::Message(message)) = Record::from_line(line) else {
+        return None;
+    };
+    if message.role != Role::User {
+        return None;
+    }
+    let text = message.plain();
+    let words: Vec<&str> = text.split_whitespace().take(CHARS_MAX).collect();
+    let line = words.join(" ");
+    let cut: String = line.chars().take(CHARS_MAX).collect();
+    let more = if cut.len() < line.len() { "…" } else { "" };
+    Some(Text::new(format!("{cut}{more}")))
+}
+
 impl Conversation {
+    /// The title, or what stands for it.
+    pub(super) fn heading(&self) -> &str {
+        let named = self.title.as_ref().or(self.name.as_ref());
+        let text = named.or(self.opening.as_ref()).map(|text| text.trim());
+        text.filter(|text| !text.is_empty()).unwrap_or("Untitled")
+    }
+
     fn note_time(&mut self, at: Option<Timestamp>) {
         let Some(at) = at else { return };
         self.started = Some(self.started.map_or(at, |was| was.min(at)));

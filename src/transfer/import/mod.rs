@@ -1,9 +1,19 @@
 //! Records out of plaintext: an export of this program, and what others keep.
 
+mod archive;
+mod article;
+mod chatgpt;
+mod claude;
+mod detect;
+mod foreign;
 mod intake;
 mod jsonl;
 mod known;
 mod lines;
+#[cfg(feature = "llm")]
+mod llm;
+mod mcp_memory;
+mod values;
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -13,7 +23,12 @@ use crate::model::Timestamp;
 use crate::vault::Vault;
 
 use super::error::TransferError;
-use super::progress::OnProgress;
+use super::progress::{Meter, OnProgress, Step};
+
+pub use article::{ArticleSources, import_article};
+pub use detect::detect;
+#[cfg(feature = "llm")]
+pub use llm::import_llm;
 
 /// What an import reads from.
 pub trait Source: Read + Seek {}
@@ -24,7 +39,29 @@ impl<T: Read + Seek> Source for T {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
+    /// An export of this program.
     Jsonl,
+    /// One of the article's three plaintext files.
+    Article,
+    /// The database of the program `llm`.
+    Llm,
+    Chatgpt,
+    Claude,
+    /// The graph of the reference memory server of the Model Context Protocol.
+    McpMemory,
+}
+
+impl Origin {
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Jsonl => "jsonl",
+            Origin::Article => "article",
+            Origin::Llm => "llm",
+            Origin::Chatgpt => "chatgpt",
+            Origin::Claude => "claude",
+            Origin::McpMemory => "mcp-memory",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +161,9 @@ impl Bad {
 }
 
 /// Appends what `source` holds and the vault does not. The source is read from its beginning.
+///
+/// A database of `llm` is read by `import_llm`, which needs a path; of the article's files `source`
+/// is any one, and `import_article` takes them together.
 pub fn import(
     vault: &mut Vault,
     source: &mut dyn Source,
@@ -131,8 +171,96 @@ pub fn import(
     mut report: OnProgress<'_>,
 ) -> Result<Imported, TransferError> {
     let bytes = source.seek(SeekFrom::End(0)).map_err(TransferError::Read)?;
+    let found = match options.origin {
+        Some(origin) => detect::Found::Origin(origin),
+        None => detect::look(source)?,
+    };
     rewind(source)?;
-    jsonl::read(vault, source, bytes, options, &mut report)
+    match found {
+        detect::Found::Origin(Origin::Jsonl) => {
+            jsonl::read(vault, source, bytes, options, &mut report)
+        }
+        detect::Found::Origin(Origin::McpMemory) => {
+            mcp_memory::read(vault, source, bytes, options, &mut report)
+        }
+        detect::Found::Origin(Origin::Llm) => Err(TransferError::NeedsPath),
+        detect::Found::Origin(Origin::Article) => match detect::look(source)? {
+            detect::Found::Article(part) => article_part(vault, source, part, options, report),
+            _ => Err(TransferError::NotThisFormat {
+                expected: "one of the article's files",
+            }),
+        },
+        detect::Found::Article(part) => article_part(vault, source, part, options, report),
+        detect::Found::Origin(origin @ (Origin::Chatgpt | Origin::Claude)) => {
+            account_export(vault, source, bytes, origin, options, &mut report)
+        }
+    }
+}
+
+fn article_part(
+    vault: &mut Vault,
+    source: &mut dyn Source,
+    part: detect::ArticlePart,
+    options: &ImportOptions,
+    report: OnProgress<'_>,
+) -> Result<Imported, TransferError> {
+    let mut sources = ArticleSources::default();
+    match part {
+        detect::ArticlePart::Buffer => sources.conversation_buffer = Some(source),
+        detect::ArticlePart::Memory => sources.long_term_memory = Some(source),
+        detect::ArticlePart::Log => sources.session_log = Some(source),
+    }
+    import_article(vault, sources, options, report)
+}
+
+/// The lists of conversations that ChatGPT and Claude send, in an archive or without.
+fn account_export(
+    vault: &mut Vault,
+    source: &mut dyn Source,
+    bytes: u64,
+    origin: Origin,
+    options: &ImportOptions,
+    report: &mut OnProgress<'_>,
+) -> Result<Imported, TransferError> {
+    let zipped = detect::is_archive(source)?;
+    rewind(source)?;
+    let mut arrivals = foreign::Arrivals::new(vault, origin, options, report)?;
+    if zipped {
+        let mut archive = archive::Archive::open(source)?;
+        for n in 0..archive.files() {
+            let (name, file) = archive.file(n)?;
+            arrivals.file = Some(name);
+            let mut meter = Meter::new(Step::Import, 0, report);
+            conversations(file, origin, &mut arrivals, &mut meter)?;
+        }
+    } else {
+        let mut meter = Meter::new(Step::Import, bytes, report);
+        conversations(source, origin, &mut arrivals, &mut meter)?;
+    }
+    arrivals.finish()
+}
+
+fn conversations(
+    source: impl Read,
+    origin: Origin,
+    arrivals: &mut foreign::Arrivals<'_>,
+    meter: &mut Meter<'_, '_>,
+) -> Result<(), TransferError> {
+    let mut values = values::Values::new(source);
+    while let Some(value) = values.next()? {
+        let spot = foreign::Spot {
+            line: None,
+            entry: Some(value.entry),
+            byte: Some(value.at),
+        };
+        match value.bytes {
+            Err(fault) => arrivals.bad(spot, fault),
+            Ok(bytes) if origin == Origin::Chatgpt => chatgpt::take(bytes, spot, arrivals)?,
+            Ok(bytes) => claude::take(bytes, spot, arrivals)?,
+        }
+        meter.at(values.bytes)?;
+    }
+    Ok(())
 }
 
 fn rewind(source: &mut dyn Source) -> Result<(), TransferError> {
