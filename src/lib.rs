@@ -11,4 +11,5 @@ pub mod provider;
 pub mod recall;
 pub mod seal;
 pub mod store;
+pub mod transfer;
 pub mod vault;

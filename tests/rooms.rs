@@ -16,7 +16,10 @@ fn table() -> BTreeMap<String, Option<BTreeSet<String>>> {
             .map(str::to_owned)
             .collect()
     };
-    page.lines()
+    let (_, rooms) = page.split_once("\n## Rooms\n").expect("the page has rooms");
+    let rooms = rooms.split("\n## ").next().unwrap_or(rooms);
+    rooms
+        .lines()
         .filter(|line| line.starts_with("| `"))
         .map(|line| {
             let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();

@@ -26,6 +26,7 @@ mod status;
 mod talk;
 mod watch;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -42,6 +43,10 @@ pub fn command() -> clap::Command {
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
     guard::harden();
+    if asks_for_version(std::env::args_os().skip(1)) {
+        output::print_line(VERSION).ok();
+        return ExitCode::SUCCESS;
+    }
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(error),
@@ -66,6 +71,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// What `--version` prints.
+const VERSION: &str = concat!("agent ", env!("CARGO_PKG_VERSION"));
+
+/// Whether nothing but the version is wanted: it is told without building the whole command line,
+/// which takes as long as all else that starting costs.
+fn asks_for_version(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    let first = arguments.next();
+    first.is_some_and(|word| word == "--version" || word == "-V") && arguments.next().is_none()
 }
 
 /// Help and version go to stdout with success; anything else is a usage error.
@@ -105,5 +120,23 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Config { action }) => settings::config(&shell, action),
         Some(Command::Keys { action }) => keys::run(shell, action),
         Some(Command::Completions { shell: kind }) => settings::completions(kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_what_clap_would_say() {
+        assert_eq!(command().render_version().trim_end(), VERSION);
+        let asks = |words: &[&str]| asks_for_version(words.iter().map(OsString::from));
+        assert!(asks(&["--version"]) && asks(&["-V"]));
+        assert!(!asks(&[]) && !asks(&["--version", "chat"]) && !asks(&["chat", "--version"]));
+    }
+
+    #[test]
+    fn the_command_line_holds_together() {
+        command().debug_assert();
     }
 }

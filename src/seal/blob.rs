@@ -8,6 +8,7 @@ use super::error::SealError;
 use super::keys::{
     DataKey, EpochId, Random, VaultId, cipher, key_and_commit, open_detached, seal_detached,
 };
+use super::plaintext::Plaintext;
 use super::sealed::Sealed;
 
 pub const HEAD_BYTES: usize = 136;
@@ -300,13 +301,13 @@ impl DataKey {
     }
 
     /// Opens a whole file into memory that is wiped on drop.
-    pub fn open(&self, id: BlobId, file: &[u8]) -> Result<(Blob, Zeroizing<Vec<u8>>), SealError> {
+    pub fn open(&self, id: BlobId, file: &[u8]) -> Result<(Blob, Plaintext), SealError> {
         let blob = Blob::read(self, id, file, file.len() as u64)?;
-        let mut out = Zeroizing::new(Vec::with_capacity(blob.len() as usize + TAG_BYTES));
+        let mut out = Plaintext::with_capacity(blob.len() as usize + TAG_BYTES);
         for index in 0..blob.chunks() {
             let (offset, len) = blob.chunk_place(index).expect("index is below the count");
             let start = out.len();
-            out.extend_from_slice(&file[offset as usize..offset as usize + len]);
+            out.extend(&file[offset as usize..offset as usize + len]);
             blob.open_chunk(index, &mut out[start..])?;
             let end = out.len() - TAG_BYTES;
             out.truncate(end);

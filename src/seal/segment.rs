@@ -6,6 +6,7 @@ use super::blob::{Blob, BlobId, BlobKind, CHUNK_BYTES, TAG_BYTES};
 use super::error::SealError;
 use super::frame::{Chain, Link, Position, check_record};
 use super::keys::DataKey;
+use super::plaintext::Plaintext;
 use super::sealed::Sealed;
 
 /// `first_seq u64 ‖ count u32 ‖ 0 u32 ‖ link_before 32 ‖ link_after 32`.
@@ -75,7 +76,7 @@ impl SegmentHead {
 /// An opened segment.
 pub struct Segment {
     pub head: SegmentHead,
-    text: Zeroizing<Vec<u8>>,
+    text: Plaintext,
 }
 
 impl Segment {

@@ -168,7 +168,8 @@ impl Vault {
         let Some(bytes) = self.store.read(&file)? else {
             return Ok(None);
         };
-        Ok(self.data.open(id, &bytes).ok().map(|(_, json)| json))
+        let opened = self.data.open(id, &bytes).ok();
+        Ok(opened.map(|(_, json)| json.into_zeroizing()))
     }
 
     pub(super) fn write_checkpoint(

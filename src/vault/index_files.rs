@@ -125,7 +125,7 @@ impl IndexFiles {
             return Ok(None);
         };
         let opened = self.data.open(id, &file).ok();
-        Ok(opened.map(|(blob, bytes)| (blob.generation(), bytes)))
+        Ok(opened.map(|(blob, bytes)| (blob.generation(), bytes.into_zeroizing())))
     }
 
     /// Replaces the manifest by one of the next generation; none if it is not of `expected`.

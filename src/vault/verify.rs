@@ -1,5 +1,7 @@
 //! Checks every byte of a vault, and what can be known without a passphrase.
 
+use std::collections::BTreeSet;
+
 use super::assess::checkpoint_head;
 use super::error::{Damage, DamageKind, Rollback, VaultError};
 use super::{Vault, part_of};
@@ -218,7 +220,7 @@ pub fn structure(store: &dyn Store) -> Result<Structure, VaultError> {
     let live = Dir::Live(header.epoch);
     let files = store.list(live)?;
     let mut findings = Vec::new();
-    let mut numbers = Vec::new();
+    let (mut sealed, mut tails) = (BTreeSet::new(), BTreeSet::new());
     let (mut segments, mut log_bytes, mut total_bytes) = (0, 0, 0);
     for found in &files {
         total_bytes += found.bytes;
@@ -226,18 +228,20 @@ pub fn structure(store: &dyn Store) -> Result<Structure, VaultError> {
             Name::In(_, Part::Segment(number)) => {
                 segments += 1;
                 log_bytes += found.bytes;
-                numbers.push(number);
+                sealed.insert(number);
             }
             Name::In(_, Part::Tail(number)) => {
                 log_bytes += found.bytes;
-                numbers.push(number);
+                tails.insert(number);
             }
             _ => {}
         }
     }
-    let highest = numbers.iter().max().copied().unwrap_or(0);
+    // Of every number but the highest there is a segment, if there is a tail or not.
+    let highest = sealed.last().max(tails.last()).copied().unwrap_or(0);
+    let has_tail = tails.contains(&highest);
     for number in (1..=highest)
-        .filter(|number| !numbers.contains(number))
+        .filter(|number| !sealed.contains(number) && (*number < highest || !has_tail))
         .take(1000)
     {
         findings.push(Finding::Damage(Damage {

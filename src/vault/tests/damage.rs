@@ -356,4 +356,13 @@ fn without_key_the_structure_tells_what_is_missing() {
         structure(&store).unwrap().findings[..],
         [Finding::Damage(_)]
     ));
+    // A tail is no segment, whatever is in it.
+    store.put(
+        Name::In(Dir::Live(vault.header.epoch), Part::Tail(1)),
+        Some(vec![7; 200]),
+    );
+    assert!(matches!(
+        structure(&store).unwrap().findings[..],
+        [Finding::Damage(_)]
+    ));
 }

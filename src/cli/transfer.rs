@@ -1,0 +1,282 @@
+//! `agent export` and `agent import`: the way out and the way in.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::args::{ExportArgs, ExportFormat, ImportArgs, ImportFrom};
+use super::failure::Failure;
+use super::output::{Meter, complain, one_line, print_json, print_line, stdout_is_terminal};
+use super::plain_file::PlainFile;
+use super::secret_input::ask_hidden;
+use super::shell::{Shell, now};
+use crate::transfer::{
+    AgeSink, ArticleSinks, ArticleSources, Bad, ExportOptions, Exported, Format, ImportOptions,
+    Imported, Key, Lock, Origin, Progress, Source, TransferError, export, export_article, import,
+    import_article, import_llm, is_age, open_age,
+};
+use crate::vault::Vault;
+
+/// The article's files, in a directory.
+const ARTICLE: [&str; 3] =
+    ["conversation_buffer.json", "long_term_memory.json", "session_log.jsonl"];
+
+pub(super) fn run_export(shell: &Shell, args: &ExportArgs) -> Result<ExitCode, Failure> {
+    let sealed = args.age.is_some() || args.age_passphrase;
+    let to_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
+    if to_stdout && stdout_is_terminal() && !args.force {
+        return Err(Failure::ExportToTerminal);
+    }
+    if to_stdout && matches!(args.format, ExportFormat::Article) {
+        return Err(Failure::ArticleNeedsDirectory);
+    }
+    let mut vault = shell.unlock()?;
+    if !sealed {
+        complain("warning: the export is plaintext: whoever can read it reads everything in it");
+    }
+    let done = match (args.format, &args.output) {
+        (ExportFormat::Article, Some(dir)) => to_directory(shell, &mut vault, args, dir)?,
+        _ => to_file(shell, &mut vault, args, to_stdout)?,
+    };
+    if !done.missing.is_empty() {
+        complain(&format!("warning: {} runs of records are damaged and not in it", done.missing.len()));
+    }
+    if let Some(path) = args.output.as_ref().filter(|_| !to_stdout) {
+        if shell.global.json {
+            print_json(&done)?;
+        }
+        shell.note(&format!(
+            "{} conversations with {} messages and {} memories in {}",
+            done.conversations,
+            done.messages,
+            done.memories,
+            path.display()
+        ));
+    }
+    shell.verdict(&vault)
+}
+
+fn options(args: &ExportArgs) -> ExportOptions {
+    ExportOptions { all: args.all, now: now() }
+}
+
+fn to_file(
+    shell: &Shell,
+    vault: &mut Vault,
+    args: &ExportArgs,
+    to_stdout: bool,
+) -> Result<Exported, Failure> {
+    let format = match args.format {
+        ExportFormat::Jsonl | ExportFormat::Article => Format::Jsonl,
+        ExportFormat::Json => Format::Json,
+        ExportFormat::Markdown => Format::Markdown,
+        ExportFormat::Html => Format::Html,
+    };
+    if to_stdout {
+        let stdout = std::io::stdout().lock();
+        return through_age(shell, vault, args, format, stdout).map(|(done, _)| done);
+    }
+    let path = args.output.clone().unwrap_or_default();
+    let fail = |source| Failure::ExportFile { path: path.clone(), source };
+    let file = PlainFile::create(&path).map_err(fail)?;
+    let (done, file) = through_age(shell, vault, args, format, file)?;
+    file.finish().map_err(fail)?;
+    Ok(done)
+}
+
+fn through_age<W: Write>(
+    shell: &Shell,
+    vault: &mut Vault,
+    args: &ExportArgs,
+    format: Format,
+    mut sink: W,
+) -> Result<(Exported, W), Failure> {
+    let lock = match &args.age {
+        Some(recipient) => Some(Lock::Recipient(recipient)),
+        None if args.age_passphrase => {
+            let first = ask_hidden("Passphrase of the age file: ")?;
+            let second = ask_hidden("Once more: ")?;
+            if *first != *second || first.is_empty() {
+                return Err(Failure::AgePassphrase);
+            }
+            Some(Lock::Passphrase(first))
+        }
+        None => None,
+    };
+    let mut meter = Meter::new("exporting", shell.shows_progress());
+    let mut report = |progress: Progress| {
+        meter.show(progress.done, progress.total);
+        ControlFlow::Continue(())
+    };
+    let options = options(args);
+    let done = match lock {
+        None => export(vault, format, &options, &mut sink, &mut report)?,
+        Some(lock) => {
+            let mut sealed = AgeSink::new(sink, lock)?;
+            let done = export(vault, format, &options, &mut sealed, &mut report)?;
+            sink = sealed.finish()?;
+            done
+        }
+    };
+    sink.flush().map_err(Failure::Output)?;
+    meter.end();
+    Ok((done, sink))
+}
+
+/// The article's three files, in a directory that is new.
+fn to_directory(
+    shell: &Shell,
+    vault: &mut Vault,
+    args: &ExportArgs,
+    dir: &Path,
+) -> Result<Exported, Failure> {
+    if args.age.is_some() || args.age_passphrase {
+        return Err(Failure::ArticleWithAge);
+    }
+    let fail = |source| Failure::ExportFile { path: dir.to_owned(), source };
+    // umask 077 makes it the owner's alone.
+    std::fs::create_dir(dir).map_err(fail)?;
+    let [mut buffer, mut memory, mut log] = [
+        PlainFile::create(&dir.join(ARTICLE[0])).map_err(fail)?,
+        PlainFile::create(&dir.join(ARTICLE[1])).map_err(fail)?,
+        PlainFile::create(&dir.join(ARTICLE[2])).map_err(fail)?,
+    ];
+    let sinks = ArticleSinks {
+        conversation_buffer: &mut buffer,
+        long_term_memory: &mut memory,
+        session_log: &mut log,
+    };
+    let mut meter = Meter::new("exporting", shell.shows_progress());
+    let mut report = |progress: Progress| {
+        meter.show(progress.done, progress.total);
+        ControlFlow::Continue(())
+    };
+    let done = export_article(vault, &options(args), sinks, &mut report)?;
+    for file in [buffer, memory, log] {
+        file.finish().map_err(fail)?;
+    }
+    meter.end();
+    Ok(done)
+}
+
+pub(super) fn run_import(shell: &Shell, args: &ImportArgs) -> Result<ExitCode, Failure> {
+    // The source first: nobody wants to type a passphrase for a file that is not there.
+    let fail = |source| Failure::ImportFile { path: args.file.clone(), source };
+    let found = std::fs::metadata(&args.file).map_err(fail)?;
+    let mut vault = shell.unlock_to_write()?;
+    let options = ImportOptions {
+        origin: origin(args.from),
+        trust: args.trust,
+        salvage: args.salvage,
+        now: now(),
+    };
+    let mut meter = Meter::new("importing", shell.shows_progress());
+    let mut report = |progress: Progress| {
+        meter.show(progress.done, progress.total);
+        ControlFlow::Continue(())
+    };
+    let done = if found.is_dir() {
+        let mut files = ARTICLE.map(|name| File::open(args.file.join(name)).ok());
+        let [buffer, memory, log] = &mut files;
+        let as_source = |file: &mut Option<File>| -> Option<&mut dyn Source> {
+            // A reborrow of each, so that the three can be handed over together.
+            match file {
+                Some(file) => Some(file),
+                None => None,
+            }
+        };
+        let sources = ArticleSources {
+            conversation_buffer: as_source(buffer),
+            long_term_memory: as_source(memory),
+            session_log: as_source(log),
+        };
+        import_article(&mut vault, sources, &options, &mut report)?
+    } else {
+        from_file(&mut vault, args, &options, &mut report)?
+    };
+    meter.end();
+    say(shell, &args.file, &done)
+}
+
+fn from_file(
+    vault: &mut Vault,
+    args: &ImportArgs,
+    options: &ImportOptions,
+    report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Imported, Failure> {
+    let fail = |source| Failure::ImportFile { path: args.file.clone(), source };
+    let mut file = File::open(&args.file).map_err(fail)?;
+    let mut start = [0; 64];
+    let got = file.read(&mut start).map_err(fail)?;
+    file.rewind().map_err(fail)?;
+    if is_age(&start[..got]) {
+        let mut opened = match &args.identity {
+            Some(path) => {
+                let identity = super::lines::attached(path)?;
+                let line = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-"));
+                open_age(file, Key::Identity(line.unwrap_or_default()))?
+            }
+            None => open_age(file, Key::Passphrase(ask_hidden("Passphrase of the age file: ")?))?,
+        };
+        return Ok(import(vault, &mut opened, options, report)?);
+    }
+    if matches!(options.origin, Some(Origin::Llm)) || start.starts_with(b"SQLite format 3\0") {
+        return Ok(import_llm(vault, &args.file, options, report)?);
+    }
+    match import(vault, &mut file, options, report) {
+        Err(TransferError::NeedsPath) => Ok(import_llm(vault, &args.file, options, report)?),
+        other => Ok(other?),
+    }
+}
+
+fn origin(from: ImportFrom) -> Option<Origin> {
+    Some(match from {
+        ImportFrom::Auto => return None,
+        ImportFrom::Jsonl => Origin::Jsonl,
+        ImportFrom::Article => Origin::Article,
+        ImportFrom::Llm => Origin::Llm,
+        ImportFrom::Chatgpt => Origin::Chatgpt,
+        ImportFrom::Claude => Origin::Claude,
+        ImportFrom::McpMemory => Origin::McpMemory,
+    })
+}
+
+/// What came in, and what did not; that is an exit code of its own.
+fn say(shell: &Shell, file: &Path, done: &Imported) -> Result<ExitCode, Failure> {
+    if shell.global.json {
+        print_json(done)?;
+    } else {
+        let origin = done.origin.map_or("nothing", Origin::name);
+        print_line(&format!(
+            "{} ({origin}): {} conversations, {} messages, {} memories; {} were here already",
+            file.display(),
+            done.conversations,
+            done.messages,
+            done.memories,
+            done.skipped
+        ))?;
+    }
+    for bad in done.bad.iter().take(20) {
+        complain(&format!("passed over: {}", place(file, bad)));
+    }
+    if done.bad_count > 20 {
+        complain(&format!("passed over: {} more", done.bad_count - 20));
+    }
+    if done.memories > 0 {
+        shell.note("Imported memories wait for you: agent memory pending");
+    }
+    Ok(ExitCode::from(u8::from(done.bad_count > 0)))
+}
+
+fn place(file: &Path, bad: &Bad) -> String {
+    let name = bad.file.as_deref().map(PathBuf::from).unwrap_or_else(|| file.to_owned());
+    let at = match (bad.line, bad.entry, bad.byte) {
+        (Some(line), ..) => format!(", line {line}"),
+        (None, Some(entry), _) => format!(", entry {entry}"),
+        (None, None, Some(byte)) => format!(", byte {byte}"),
+        _ => String::new(),
+    };
+    one_line(&format!("{}{at}: {}", name.display(), bad.fault))
+}
