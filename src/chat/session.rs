@@ -242,18 +242,18 @@ impl Session {
         window: Option<&Window>,
     ) -> Result<VecDeque<Kept>, ChatError> {
         let Some(window) = window else {
-            return self.from_log();
+            return self.messages_of_log();
         };
         let held = window.messages.len() as u64;
         let wanted = (self.settings.window_messages as u64).min(window.count);
         if held >= wanted {
             Ok(window.messages.clone())
         } else {
-            self.from_log()
+            self.messages_of_log()
         }
     }
 
-    fn from_log(&mut self) -> Result<VecDeque<Kept>, ChatError> {
+    fn messages_of_log(&mut self) -> Result<VecDeque<Kept>, ChatError> {
         if !self.begun {
             return Ok(VecDeque::new());
         }

@@ -121,10 +121,11 @@ impl Session {
         composed: Composed,
         now: Timestamp,
     ) -> Result<Answer, ChatError> {
-        if reply.text.is_empty() && reply.proposals.is_empty() {
-            if let Some(fault) = reply.fault {
-                return Err(fault.into());
-            }
+        if reply.text.is_empty()
+            && reply.proposals.is_empty()
+            && let Some(fault) = reply.fault
+        {
+            return Err(fault.into());
         }
         let mut message = Message::text(self.conversation(), Role::Assistant, now, reply.text);
         message.model = Some(model);

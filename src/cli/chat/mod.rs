@@ -89,7 +89,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     chatting.greet();
     let code = match stdin_is_terminal() && stderr_is_terminal() {
         true => chatting.on_a_terminal(store)?,
-        false => chatting.from_a_pipe()?,
+        false => chatting.on_a_pipe()?,
     };
     if let Some(session) = chatting.session.take() {
         session.end(now())?;

@@ -25,7 +25,7 @@ enum Came {
 }
 
 impl Chatting {
-    pub(super) fn from_a_pipe(&mut self) -> Result<ExitCode, Failure> {
+    pub(super) fn on_a_pipe(&mut self) -> Result<ExitCode, Failure> {
         let (sender, came) = mpsc::sync_channel(1);
         let interrupted = tell_of_interrupts(sender.clone())?;
         thread::spawn(move || read_lines(&sender));
