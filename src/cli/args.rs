@@ -118,6 +118,10 @@ pub(super) enum Command {
     },
     /// Remove deleted and forgotten content from every file
     Purge(PurgeArgs),
+    /// Write the decrypted backup
+    Export(ExportArgs),
+    /// Take in an export, or what other programs kept
+    Import(ImportArgs),
     /// The models that can be talked to
     Models(ModelsArgs),
     /// Settings
@@ -190,6 +194,72 @@ pub(super) enum SlotsAction {
         #[arg(long, value_name = "FILE")]
         keyfile: Option<PathBuf>,
     },
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// Every record, one a line; `agent import` takes it back whole
+    #[default]
+    Jsonl,
+    /// One document
+    Json,
+    /// One file to read
+    Markdown,
+    /// One page for a browser
+    Html,
+    /// A directory with the three files of the article
+    Article,
+}
+
+#[derive(Args)]
+pub(super) struct ExportArgs {
+    /// The file, or for `article` the directory, to write; must not be there
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportFormat,
+    /// Also what is forgotten or deleted
+    #[arg(long)]
+    pub all: bool,
+    /// Encrypt to an age recipient (age1…)
+    #[arg(long, value_name = "RECIPIENT", conflicts_with = "age_passphrase")]
+    pub age: Option<String>,
+    /// Encrypt as an age file, with a passphrase that is asked for
+    #[arg(long)]
+    pub age_passphrase: bool,
+    /// Write to the terminal even so
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ImportFrom {
+    #[default]
+    Auto,
+    Jsonl,
+    Article,
+    Llm,
+    Chatgpt,
+    Claude,
+    McpMemory,
+}
+
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// The file, or the directory with the article's files
+    pub file: PathBuf,
+    /// What it is; `auto` looks at the content
+    #[arg(long, value_enum, default_value_t)]
+    pub from: ImportFrom,
+    /// Let imported memories count at once, without review
+    #[arg(long)]
+    pub trust: bool,
+    /// Of an export that was cut short, take what is whole
+    #[arg(long)]
+    pub salvage: bool,
+    /// The file with the age identity that opens an age file
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 #[derive(Args)]

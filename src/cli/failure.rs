@@ -12,6 +12,9 @@ use crate::memory::EditError;
 use crate::provider::ProviderError;
 use crate::seal::SealError;
 use crate::store::StoreError;
+#[cfg(feature = "age")]
+use crate::transfer::AgeError;
+use crate::transfer::TransferError;
 use crate::vault::VaultError;
 
 /// Everything that can end a command.
@@ -79,6 +82,26 @@ pub(super) enum Failure {
     KeyFileSize { path: PathBuf, len: usize },
     #[error("the recovery code was not typed back as it is: it does not count")]
     CodeNotTypedBack,
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    #[cfg(feature = "age")]
+    #[error(transparent)]
+    Age(#[from] AgeError),
+    #[error("this build has no age: its crate is left out")]
+    WithoutAge,
+    #[error("an export is plaintext, and standard output is a terminal")]
+    ExportToTerminal,
+    #[error("the article's form is a directory of three files")]
+    ArticleNeedsDirectory,
+    #[error("the article's form is plaintext by nature")]
+    ArticleWithAge,
+    #[cfg(feature = "age")]
+    #[error("the two passphrases of the age file differ, or are empty")]
+    AgePassphrase,
+    #[error("{} cannot be written", path.display())]
+    ExportFile { path: PathBuf, source: io::Error },
+    #[error("{} cannot be read", path.display())]
+    ImportFile { path: PathBuf, source: io::Error },
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
 }
@@ -133,6 +156,21 @@ impl Failure {
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
             Failure::Usage(_) | Failure::Config(_) | Failure::KdfOption(_) => 2,
             Failure::NotADate(_) => 2,
+            Failure::Transfer(TransferError::Vault(error)) => vault_code(error),
+            Failure::Transfer(TransferError::Write(error))
+                if error.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                0
+            }
+            Failure::Transfer(TransferError::Write(error))
+            | Failure::ExportFile { source: error, .. }
+                if error.kind() == io::ErrorKind::StorageFull =>
+            {
+                17
+            }
+            Failure::ExportToTerminal
+            | Failure::ArticleNeedsDirectory
+            | Failure::ArticleWithAge => 2,
             Failure::Interrupted => 130,
             Failure::BrokenPipe => 0,
             Failure::Output(error) if error.kind() == io::ErrorKind::StorageFull => 17,
@@ -198,6 +236,19 @@ impl Failure {
             Failure::SecretInMemory(_) => {
                 "memory goes into prompts; keep secrets in a password manager"
             }
+            Failure::WithoutAge => {
+                "build with --features age, or export without it and run age on the file"
+            }
+            Failure::ExportToTerminal => "name a file with -o, or say --force",
+            Failure::ArticleNeedsDirectory => "name a new directory with -o",
+            Failure::ArticleWithAge => "export as jsonl or json for an age file",
+            Failure::ExportFile { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                "nothing is overwritten: give another name"
+            }
+            Failure::Transfer(TransferError::Cut { .. }) => {
+                "--salvage takes what is whole; nothing was imported"
+            }
+            Failure::Transfer(TransferError::UnknownFormat) => "say what it is with --from",
             Failure::NoSuchSlot(_) => "agent slots list shows them",
             Failure::NoSuchKey(_) => "agent keys list shows them",
             Failure::NoConsent { .. } => {

@@ -3,6 +3,7 @@
 //! Knows no rule of memory, chat or vault; it asks them. stdout carries the answer and nothing
 //! else; everything said about it goes to stderr.
 
+mod age_file;
 mod args;
 mod ask;
 mod chat;
@@ -17,6 +18,7 @@ mod memory;
 mod mend;
 mod output;
 mod passphrase;
+mod plain_file;
 mod rekey;
 mod search;
 mod secret_input;
@@ -24,6 +26,7 @@ mod settings;
 mod shell;
 mod status;
 mod talk;
+mod transfer;
 mod watch;
 
 use std::ffi::OsString;
@@ -116,6 +119,8 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Slots { action }) => rekey::slots(&shell, action),
         Some(Command::Backup { dir }) => mend::backup(&shell, &dir),
         Some(Command::Purge(args)) => mend::purge(&shell, &args),
+        Some(Command::Export(args)) => transfer::run_export(&shell, &args),
+        Some(Command::Import(args)) => transfer::run_import(&shell, &args),
         Some(Command::Models(args)) => settings::models(&shell, &args),
         Some(Command::Config { action }) => settings::config(&shell, action),
         Some(Command::Keys { action }) => keys::run(shell, action),

@@ -18,7 +18,9 @@ pub(super) struct PlainFile {
 }
 
 fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 impl PlainFile {
@@ -40,11 +42,18 @@ impl PlainFile {
                     | OFlags::EXCL
                     | OFlags::NOFOLLOW
                     | OFlags::CLOEXEC;
-                (File::from(rustix::fs::open(&path, flags, mode)?), Some(path))
+                (
+                    File::from(rustix::fs::open(&path, flags, mode)?),
+                    Some(path),
+                )
             }
         };
         let file = io::BufWriter::with_capacity(1 << 16, file);
-        Ok(PlainFile { file, target: target.to_owned(), temporary })
+        Ok(PlainFile {
+            file,
+            target: target.to_owned(),
+            temporary,
+        })
     }
 
     /// Makes the content durable and gives it its name.
@@ -62,7 +71,13 @@ impl PlainFile {
     fn name(&self) -> io::Result<()> {
         use std::os::fd::AsRawFd;
         let own = format!("/proc/self/fd/{}", self.file.get_ref().as_raw_fd());
-        Ok(rustix::fs::linkat(CWD, own, CWD, &self.target, AtFlags::SYMLINK_FOLLOW)?)
+        Ok(rustix::fs::linkat(
+            CWD,
+            own,
+            CWD,
+            &self.target,
+            AtFlags::SYMLINK_FOLLOW,
+        )?)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -117,7 +132,10 @@ mod tests {
         file.write_all(b"whole").unwrap();
         file.finish().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"whole");
-        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&target).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let again = PlainFile::create(&target).err().map(|error| error.kind());
         assert_eq!(again, Some(ErrorKind::AlreadyExists));
     }

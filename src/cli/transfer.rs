@@ -6,26 +6,31 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::age_file;
 use super::args::{ExportArgs, ExportFormat, ImportArgs, ImportFrom};
 use super::failure::Failure;
 use super::output::{Meter, complain, one_line, print_json, print_line, stdout_is_terminal};
 use super::plain_file::PlainFile;
-use super::secret_input::ask_hidden;
 use super::shell::{Shell, now};
 use crate::transfer::{
-    AgeSink, ArticleSinks, ArticleSources, Bad, ExportOptions, Exported, Format, ImportOptions,
-    Imported, Key, Lock, Origin, Progress, Source, TransferError, export, export_article, import,
-    import_article, import_llm, is_age, open_age,
+    ArticleSinks, ArticleSources, Bad, ExportOptions, Exported, Format, ImportOptions, Imported,
+    Origin, Progress, Source, TransferError, export, export_article, import, import_article,
 };
 use crate::vault::Vault;
 
 /// The article's files, in a directory.
-const ARTICLE: [&str; 3] =
-    ["conversation_buffer.json", "long_term_memory.json", "session_log.jsonl"];
+const ARTICLE: [&str; 3] = [
+    "conversation_buffer.json",
+    "long_term_memory.json",
+    "session_log.jsonl",
+];
 
 pub(super) fn run_export(shell: &Shell, args: &ExportArgs) -> Result<ExitCode, Failure> {
     let sealed = args.age.is_some() || args.age_passphrase;
-    let to_stdout = args.output.as_deref().is_none_or(|path| path == Path::new("-"));
+    let to_stdout = args
+        .output
+        .as_deref()
+        .is_none_or(|path| path == Path::new("-"));
     if to_stdout && stdout_is_terminal() && !args.force {
         return Err(Failure::ExportToTerminal);
     }
@@ -41,7 +46,10 @@ pub(super) fn run_export(shell: &Shell, args: &ExportArgs) -> Result<ExitCode, F
         _ => to_file(shell, &mut vault, args, to_stdout)?,
     };
     if !done.missing.is_empty() {
-        complain(&format!("warning: {} runs of records are damaged and not in it", done.missing.len()));
+        complain(&format!(
+            "warning: {} runs of records are damaged and not in it",
+            done.missing.len()
+        ));
     }
     if let Some(path) = args.output.as_ref().filter(|_| !to_stdout) {
         if shell.global.json {
@@ -59,7 +67,10 @@ pub(super) fn run_export(shell: &Shell, args: &ExportArgs) -> Result<ExitCode, F
 }
 
 fn options(args: &ExportArgs) -> ExportOptions {
-    ExportOptions { all: args.all, now: now() }
+    ExportOptions {
+        all: args.all,
+        now: now(),
+    }
 }
 
 fn to_file(
@@ -79,7 +90,10 @@ fn to_file(
         return through_age(shell, vault, args, format, stdout).map(|(done, _)| done);
     }
     let path = args.output.clone().unwrap_or_default();
-    let fail = |source| Failure::ExportFile { path: path.clone(), source };
+    let fail = |source| Failure::ExportFile {
+        path: path.clone(),
+        source,
+    };
     let file = PlainFile::create(&path).map_err(fail)?;
     let (done, file) = through_age(shell, vault, args, format, file)?;
     file.finish().map_err(fail)?;
@@ -93,18 +107,7 @@ fn through_age<W: Write>(
     format: Format,
     mut sink: W,
 ) -> Result<(Exported, W), Failure> {
-    let lock = match &args.age {
-        Some(recipient) => Some(Lock::Recipient(recipient)),
-        None if args.age_passphrase => {
-            let first = ask_hidden("Passphrase of the age file: ")?;
-            let second = ask_hidden("Once more: ")?;
-            if *first != *second || first.is_empty() {
-                return Err(Failure::AgePassphrase);
-            }
-            Some(Lock::Passphrase(first))
-        }
-        None => None,
-    };
+    let lock = age_file::lock(args)?;
     let mut meter = Meter::new("exporting", shell.shows_progress());
     let mut report = |progress: Progress| {
         meter.show(progress.done, progress.total);
@@ -114,9 +117,10 @@ fn through_age<W: Write>(
     let done = match lock {
         None => export(vault, format, &options, &mut sink, &mut report)?,
         Some(lock) => {
-            let mut sealed = AgeSink::new(sink, lock)?;
-            let done = export(vault, format, &options, &mut sealed, &mut report)?;
-            sink = sealed.finish()?;
+            let mut write =
+                |sealed: &mut dyn Write| Ok(export(vault, format, &options, sealed, &mut report)?);
+            let (done, inner) = age_file::seal(sink, lock, &mut write)?;
+            sink = inner;
             done
         }
     };
@@ -135,7 +139,10 @@ fn to_directory(
     if args.age.is_some() || args.age_passphrase {
         return Err(Failure::ArticleWithAge);
     }
-    let fail = |source| Failure::ExportFile { path: dir.to_owned(), source };
+    let fail = |source| Failure::ExportFile {
+        path: dir.to_owned(),
+        source,
+    };
     // umask 077 makes it the owner's alone.
     std::fs::create_dir(dir).map_err(fail)?;
     let [mut buffer, mut memory, mut log] = [
@@ -163,7 +170,10 @@ fn to_directory(
 
 pub(super) fn run_import(shell: &Shell, args: &ImportArgs) -> Result<ExitCode, Failure> {
     // The source first: nobody wants to type a passphrase for a file that is not there.
-    let fail = |source| Failure::ImportFile { path: args.file.clone(), source };
+    let fail = |source| Failure::ImportFile {
+        path: args.file.clone(),
+        source,
+    };
     let found = std::fs::metadata(&args.file).map_err(fail)?;
     let mut vault = shell.unlock_to_write()?;
     let options = ImportOptions {
@@ -180,13 +190,6 @@ pub(super) fn run_import(shell: &Shell, args: &ImportArgs) -> Result<ExitCode, F
     let done = if found.is_dir() {
         let mut files = ARTICLE.map(|name| File::open(args.file.join(name)).ok());
         let [buffer, memory, log] = &mut files;
-        let as_source = |file: &mut Option<File>| -> Option<&mut dyn Source> {
-            // A reborrow of each, so that the three can be handed over together.
-            match file {
-                Some(file) => Some(file),
-                None => None,
-            }
-        };
         let sources = ArticleSources {
             conversation_buffer: as_source(buffer),
             long_term_memory: as_source(memory),
@@ -206,27 +209,25 @@ fn from_file(
     options: &ImportOptions,
     report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Imported, Failure> {
-    let fail = |source| Failure::ImportFile { path: args.file.clone(), source };
+    let fail = |source| Failure::ImportFile {
+        path: args.file.clone(),
+        source,
+    };
     let mut file = File::open(&args.file).map_err(fail)?;
     let mut start = [0; 64];
     let got = file.read(&mut start).map_err(fail)?;
     file.rewind().map_err(fail)?;
-    if is_age(&start[..got]) {
-        let mut opened = match &args.identity {
-            Some(path) => {
-                let identity = super::lines::attached(path)?;
-                let line = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-"));
-                open_age(file, Key::Identity(line.unwrap_or_default()))?
-            }
-            None => open_age(file, Key::Passphrase(ask_hidden("Passphrase of the age file: ")?))?,
-        };
-        return Ok(import(vault, &mut opened, options, report)?);
+    if start[..got].starts_with(b"age-encryption.org/")
+        || start[..got].starts_with(b"-----BEGIN AGE")
+    {
+        let mut opened = age_file::open(file, args.identity.as_deref())?;
+        return Ok(import(vault, opened.as_mut(), options, report)?);
     }
     if matches!(options.origin, Some(Origin::Llm)) || start.starts_with(b"SQLite format 3\0") {
-        return Ok(import_llm(vault, &args.file, options, report)?);
+        return Ok(from_llm(vault, &args.file, options, report)?);
     }
     match import(vault, &mut file, options, report) {
-        Err(TransferError::NeedsPath) => Ok(import_llm(vault, &args.file, options, report)?),
+        Err(TransferError::NeedsPath) => Ok(from_llm(vault, &args.file, options, report)?),
         other => Ok(other?),
     }
 }
@@ -241,6 +242,27 @@ fn origin(from: ImportFrom) -> Option<Origin> {
         ImportFrom::Claude => Origin::Claude,
         ImportFrom::McpMemory => Origin::McpMemory,
     })
+}
+
+#[cfg(feature = "llm")]
+use crate::transfer::import_llm as from_llm;
+
+/// The database of `llm`, in a build that cannot read it.
+#[cfg(not(feature = "llm"))]
+fn from_llm(
+    _vault: &mut Vault,
+    _path: &Path,
+    _options: &ImportOptions,
+    _report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Imported, TransferError> {
+    Err(TransferError::NotThisFormat {
+        expected: "anything that this build reads: llm is left out",
+    })
+}
+
+/// One of the article's files, where it is there.
+fn as_source(file: &mut Option<File>) -> Option<&mut dyn Source> {
+    file.as_mut().map(|file| file as &mut dyn Source)
 }
 
 /// What came in, and what did not; that is an exit code of its own.
@@ -271,7 +293,11 @@ fn say(shell: &Shell, file: &Path, done: &Imported) -> Result<ExitCode, Failure>
 }
 
 fn place(file: &Path, bad: &Bad) -> String {
-    let name = bad.file.as_deref().map(PathBuf::from).unwrap_or_else(|| file.to_owned());
+    let name = bad
+        .file
+        .as_deref()
+        .map(PathBuf::from)
+        .unwrap_or_else(|| file.to_owned());
     let at = match (bad.line, bad.entry, bad.byte) {
         (Some(line), ..) => format!(", line {line}"),
         (None, Some(entry), _) => format!(", entry {entry}"),

@@ -15,7 +15,7 @@ pub(super) type Key = [u8; 16];
 
 /// What names a line: the id of what it brings in, or a digest of the whole line.
 pub(super) fn key_of(line: &[u8]) -> Key {
-    own_id(line).map_or_else(|| digest(line), Id::to_bytes)
+    own_id(line).map_or_else(|| digest(line), |id| id.bytes())
 }
 
 fn own_id(line: &[u8]) -> Option<Id> {
