@@ -139,7 +139,8 @@ fn serve(mut stream: &TcpStream, script: &Mutex<std::vec::IntoIter<Say>>, seen: 
         }
     }
     if hangs {
-        stream.read(&mut [0]).ok();
+        // Comes back when the client has gone away.
+        std::io::copy(&mut stream, &mut std::io::sink()).ok();
     }
 }
 

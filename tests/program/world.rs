@@ -356,7 +356,7 @@ impl Reading {
         }
     }
 
-    fn to_the_end(&mut self) {
+    fn read_on_to_the_end(&mut self) {
         loop {
             match self.pieces.recv_timeout(PATIENCE) {
                 Ok(piece) => self.so_far.extend(piece),
@@ -388,8 +388,8 @@ impl Running {
     /// Waits until it ends by itself.
     pub fn end(mut self) -> Out {
         drop(self.child.stdin.take());
-        self.stdout.to_the_end();
-        self.stderr.to_the_end();
+        self.stdout.read_on_to_the_end();
+        self.stderr.read_on_to_the_end();
         let status = self.child.wait().unwrap();
         Out {
             status,
@@ -408,8 +408,8 @@ impl Running {
 
     pub fn kill(mut self) -> Out {
         self.child.kill().unwrap();
-        self.stdout.to_the_end();
-        self.stderr.to_the_end();
+        self.stdout.read_on_to_the_end();
+        self.stderr.read_on_to_the_end();
         let status = self.child.wait().unwrap();
         Out {
             status,
