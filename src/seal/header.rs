@@ -275,6 +275,11 @@ impl Header {
         Ok(header)
     }
 
+    /// The epoch that a damaged header seems to name.
+    pub fn epoch_of(bytes: &[u8]) -> Option<EpochId> {
+        bytes.get(32..)?.first_chunk().copied().map(EpochId)
+    }
+
     /// The KDF numbers of the passphrase slots.
     pub fn kdf_all(&self) -> impl Iterator<Item = KdfParams> {
         self.slots.iter().filter_map(|slot| match slot.kind {

@@ -169,15 +169,19 @@ impl Salvage {
     }
 }
 
-/// Grows without leaving unwiped copies behind.
 pub(super) fn push_wiped(text: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
-    let wanted = text.len() + more.len();
+    make_room(text, more.len());
+    text.extend_from_slice(more);
+}
+
+/// Grows without leaving unwiped copies behind.
+fn make_room(text: &mut Zeroizing<Vec<u8>>, more: usize) {
+    let wanted = text.len() + more;
     if wanted > text.capacity() {
         let mut grown = Zeroizing::new(Vec::with_capacity(wanted.max(2 * text.capacity())));
         grown.extend_from_slice(text);
         *text = grown;
     }
-    text.extend_from_slice(more);
 }
 
 /// Builds a segment record by record.
@@ -199,8 +203,9 @@ impl SegmentWriter {
 
     pub fn push(&mut self, chain: &Chain, record: &[u8]) -> Result<Position, SealError> {
         check_record(record)?;
-        push_wiped(&mut self.text, record);
-        push_wiped(&mut self.text, b"\n");
+        make_room(&mut self.text, record.len() + 1);
+        self.text.extend_from_slice(record);
+        self.text.push(b'\n');
         self.at = chain.next(self.at, record);
         Ok(self.at)
     }

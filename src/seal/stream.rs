@@ -1,5 +1,7 @@
 //! Reads a segment piece by piece, however large it is.
 
+use std::io::BufRead;
+
 use zeroize::{Zeroize, Zeroizing};
 
 use super::blob::{Blob, BlobId, BlobKind, CHUNK_BYTES, HEAD_BYTES, TAG_BYTES};
@@ -10,6 +12,9 @@ use super::segment::{SEGMENT_HEAD_BYTES, SegmentHead, push_wiped};
 
 /// Chunks that are asked for at once: with the head, all of a segment of the usual size.
 const CHUNKS_AT_ONCE: u64 = 18;
+
+/// Room that is kept for the next record that is cut by a chunk's end.
+const CUT_BYTES_KEPT: usize = 1 << 20;
 
 /// A segment that is being opened in order. Its records are handed over as they are opened, each
 /// authentic by itself; that none is missing is known once `finish` says so.
@@ -65,8 +70,7 @@ impl SegmentStream {
                 lines = &text[SEGMENT_HEAD_BYTES..];
             }
             self.next += 1;
-            while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
-                let (line, rest) = (&lines[..end], &lines[end + 1..]);
+            while let Some((line, rest)) = split_line(lines) {
                 self.records += 1;
                 if self.cut.is_empty() {
                     each(line)?;
@@ -76,6 +80,9 @@ impl SegmentStream {
                     each(&self.cut)?;
                     self.cut.as_mut_slice().zeroize();
                     self.cut.clear();
+                    if self.cut.capacity() > CUT_BYTES_KEPT {
+                        self.cut = Zeroizing::new(Vec::new());
+                    }
                 }
                 lines = rest;
             }
@@ -105,6 +112,14 @@ impl SegmentStream {
             _ => Err(SealError::SegmentCount),
         }
     }
+}
+
+/// The first line, and what is behind its line feed.
+fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    // Reads by words, as searching byte by byte does not.
+    let len = { text }.skip_until(b'\n').unwrap_or(0);
+    let line = text.get(..len)?.strip_suffix(b"\n")?;
+    Some((line, &text[len..]))
 }
 
 #[cfg(test)]

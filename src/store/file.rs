@@ -461,7 +461,13 @@ impl Store for FileStore {
         let aside = self.root.join(QUARANTINE);
         make_dir(&aside)?;
         sync_dir(&self.root).map_err(fail)?;
-        fs::rename(self.root.join(&name), aside.join(&name)).map_err(fail)?;
+        let mut to = aside.join(&name);
+        if to.symlink_metadata().is_ok() {
+            // Put back by hand, and to be set aside again.
+            let token: [u8; 8] = Random::bytes().map_err(|_| fail(ErrorKind::Other.into()))?;
+            to = aside.join(format!("{name}.{}", u64::from_be_bytes(token)));
+        }
+        fs::rename(self.root.join(&name), to).map_err(fail)?;
         sync_dir(&aside).map_err(fail)?;
         sync_dir(&self.root).map_err(fail)
     }

@@ -53,8 +53,12 @@ impl Held {
         };
         let mut inner = self.lock();
         let same = |entry: &&Entry| entry.name == *name && entry.is(&found);
-        if let Some(entry) = inner.entries.iter().find(same) {
-            return Ok(Some((entry.revision, entry.file.clone())));
+        if let Some(place) = inner.entries.iter().position(|entry| same(&entry)) {
+            // What was asked for last goes last: the header that is asked for always, never.
+            let entry = inner.entries.remove(place);
+            let current = (entry.revision, entry.file.clone());
+            inner.entries.push(entry);
+            return Ok(Some(current));
         }
         let writable = matches!(name, Name::In(_, Part::Tail(_)));
         let Some(file) = super::disk::open_existing(path, writable).map_err(fail)? else {

@@ -218,6 +218,58 @@ fn a_draft_counts_once_it_is_published_and_a_sweep_removes_others() {
 }
 
 #[test]
+fn what_is_set_aside_is_no_epoch_any_more_and_goes_when_it_is_cleared() {
+    for f in Fixture::all() {
+        let store = &f.stores[0];
+        let lock = store.exclusive(Purpose::Repair, WAIT).unwrap();
+        assert!(store.aside().unwrap().is_empty());
+        store.set_aside(&lock, EPOCH).unwrap();
+        assert!(store.epochs().unwrap().is_empty());
+        assert!(store.list(Dir::Live(EPOCH)).unwrap().is_empty());
+        assert_eq!(store.aside().unwrap(), [Dir::Live(EPOCH).file_name()]);
+        // The same once more, put back by hand, is not in the way of anything.
+        store.draft(&lock, DRAFT).unwrap();
+        let name = Name::In(DRAFT, Part::Tail(1));
+        let tail = f.tail().1;
+        store
+            .replace(&lock, &name, Expected::Absent, &tail)
+            .unwrap();
+        store.publish(&lock, DRAFT).unwrap();
+        store.set_aside(&lock, EPOCH).unwrap();
+        assert!(store.epochs().unwrap().is_empty());
+        store.clear_aside(&lock).unwrap();
+        assert!(store.aside().unwrap().is_empty());
+        store.clear_aside(&lock).unwrap();
+        assert!(store.strangers().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_copy_has_the_length_that_was_asked_for_or_is_not_there() {
+    for f in Fixture::all() {
+        let (one, two) = (&f.stores[0], VolatileStore::default());
+        let lock = one.exclusive(Purpose::Init, WAIT).unwrap();
+        let held = one.revision(&TAIL).unwrap().unwrap();
+        let frames = f.frames(&"hello".repeat(500_000));
+        let end = one.size(&TAIL).unwrap().unwrap();
+        one.append(&lock, &TAIL, held, end, &frames).unwrap();
+        let whole = one.read(&TAIL).unwrap().unwrap();
+        let other = Dir::Draft(EpochId([8; 16]), [1; 8]);
+        one.draft(&lock, other).unwrap();
+        let to = |number| Name::In(other, Part::Tail(number));
+        for (number, store) in [(1, one.as_ref()), (2, &two as &dyn Store)] {
+            let copy = |bytes| store.copy_from(&lock, &to(number), one.as_ref(), &TAIL, bytes);
+            let vanished = copy(whole.len() as u64 + 1);
+            assert!(matches!(vanished, Err(StoreError::Vanished { .. })));
+            assert_eq!(store.read(&to(number)).unwrap(), None);
+            copy(2_000_000).unwrap();
+            assert!(store.read(&to(number)).unwrap().unwrap() == whole[..2_000_000]);
+            assert!(copy(1).is_err(), "the name is taken");
+        }
+    }
+}
+
+#[test]
 fn both_places_of_the_witness_are_kept_apart() {
     for f in Fixture::all() {
         let vault = VaultId([1; 16]);

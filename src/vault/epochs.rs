@@ -85,10 +85,11 @@ impl Vault {
         let header_is_live = read_header(self.store.as_ref())?
             .is_some_and(|(header, _)| header.epoch == live && header.verify(&self.key).is_ok());
         if others.contains(&previous) && header_is_live {
+            // What cannot be removed costs room and no record: the next writer tries again.
             if why == Why::Repair.word() {
-                self.store.set_aside(lock, previous)?;
+                self.store.set_aside(lock, previous).ok();
             } else {
-                self.store.discard(lock, Dir::Live(previous))?;
+                self.store.discard(lock, Dir::Live(previous)).ok();
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! Nothing here knows a terminal, a network, or what a record means; records go in and come out as
 //! lines, and folds are told apart by name only. `docs/format.md` is the contract.
 
+mod across;
 mod append;
 mod assess;
 mod backup;

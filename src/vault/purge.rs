@@ -80,6 +80,8 @@ impl Vault {
                 progress,
             },
         )?;
+        gone.epochs
+            .retain(|epoch| *epoch != live || rewritten.previous_removed);
         Ok(PurgeReceipt {
             rewritten,
             epochs_removed: gone.epochs,

@@ -113,6 +113,7 @@ pub fn restore_header(
     // Argon2 runs before the lock is taken.
     let mut candidates = candidates(store, secret)?;
     let lock = store.exclusive(Purpose::Slots, wait)?;
+    narrow(store.as_ref(), &mut candidates)?;
     candidates.iter_mut().try_for_each(|c| c.look(store))?;
     let chosen = choose(&candidates).ok_or(VaultError::WrongPassphrase)?;
     put_back(store.as_ref(), &lock, chosen).map(Some)
@@ -154,6 +155,27 @@ fn candidates(store: &Arc<dyn Store>, secret: &Secret<'_>) -> Result<Vec<Candida
         (true, Some(source)) => Err(VaultError::HeaderDamaged { source }),
         (true, None) => Err(VaultError::HeaderMissing),
     }
+}
+
+/// Leaves the copy of the epoch that the header still names, if there is that epoch: an interrupted
+/// rewrite may have left others. A header that is whole, and only of another secret, stands.
+fn narrow(store: &dyn Store, candidates: &mut Vec<Candidate>) -> Result<(), VaultError> {
+    let bytes = store.read_at(&Name::Header, 0, 4097)?.unwrap_or_default();
+    if let Ok(header) = Header::parse(&bytes)
+        && candidates.iter().any(|c| header.verify(&c.key).is_ok())
+    {
+        return Err(VaultError::WrongPassphrase);
+    }
+    let named = Header::epoch_of(&bytes).map(Dir::Live);
+    let Some(named) = named.filter(|dir| store.epochs().is_ok_and(|all| all.contains(dir))) else {
+        return Ok(());
+    };
+    let copy = store.read_at(&Name::In(named, Part::HeaderCopy), 0, 4097)?;
+    if copy.as_ref() == Some(&bytes) {
+        return Err(VaultError::WrongPassphrase);
+    }
+    candidates.retain(|c| c.header.epoch == named.epoch());
+    Ok(())
 }
 
 impl Candidate {

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::across::read_across;
 use super::assess::members_end;
 use super::error::VaultError;
 use super::log::OpenLog;
 use super::roll::{TAIL_BYTES_MAX, TAIL_RECORDS_MAX};
 use super::salvage::{Found, read_salvaged};
-use super::source::read_whole;
+use super::source::{Links, read_whole};
 use super::witness::WitnessState;
 use super::{Vault, part_of};
 use crate::model::{FoldName, Lost, Record, Rekeyed, Timestamp};
@@ -165,8 +166,10 @@ impl Vault {
         (self.header, self.header_held) = (header, held);
         (self.rollback, self.swept, self.mistrust_tail) = (None, false, false);
         if plan.why == Why::Rekey {
-            self.witness = WitnessState::read(self.store.as_ref(), &self.key)?;
+            // Nothing that is remembered under the old key counts any more.
+            self.witness = WitnessState::default();
         }
+        // From here on nothing may fail: the new epoch is in force.
         self.note_durable();
         let removed = match plan.why {
             Why::Repair => self.store.set_aside(lock, previous),
@@ -266,7 +269,12 @@ impl Vault {
         match plan.reading {
             Reading::Whole => {
                 let each = &mut |seq, line: &[u8]| new.take(seq, line, filter(seq, line));
-                read_whole(from, &self.log, old, each, progress)?;
+                let log = &self.log;
+                read_across(
+                    |each, progress| read_whole(from, log, old, Links::Verify, each, progress),
+                    each,
+                    progress,
+                )?;
             }
             Reading::Salvage { until } => {
                 let each = &mut |seq, found: Found<'_>| match found {
@@ -475,10 +483,9 @@ fn compare(
 ) -> Result<OpenLog, VaultError> {
     let log = OpenLog::open(store.clone(), data)?;
     let (mut digest, mut count, mut done) = (Sha256::new(), 0, 0);
-    let end = read_whole(
-        store.as_ref(),
-        &log,
-        data,
+    let (from, opened) = (store.as_ref(), &log);
+    let end = read_across(
+        |each, progress| read_whole(from, opened, data, Links::OfHeads, each, progress),
         &mut |_, line| {
             digest.update(line);
             digest.update(b"\n");

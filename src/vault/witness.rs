@@ -4,6 +4,7 @@ use crate::seal::{VaultKey, WITNESS_PLACE_BYTES, Witness};
 use crate::store::{Store, StoreError};
 
 /// Both places as last read or written.
+#[derive(Default)]
 pub(super) struct WitnessState {
     places: [Option<Witness>; 2],
 }

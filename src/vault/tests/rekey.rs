@@ -170,6 +170,46 @@ fn a_rekey_stops_at_damage_and_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn on_files_nothing_but_the_new_epoch_is_left() {
+    let root = tempfile::tempdir().unwrap();
+    let (at, witness) = (root.path().join("vault"), root.path().join("witness"));
+    let file = || crate::store::FileStore::create(&at, &witness).unwrap();
+    let listed = || {
+        let mut names: Vec<String> = std::fs::read_dir(&at)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let mut vault = make(Arc::new(file())).unwrap();
+    let many: Vec<Record> = (0..9000).map(numbered).collect();
+    vault.append(&many).unwrap();
+    let mut stale = open(file(), &vault.key).unwrap();
+    rekey(&mut vault).unwrap();
+    let live = |vault: &Vault| Dir::Live(vault.header.epoch).file_name();
+    assert_eq!(listed(), [live(&vault).as_str(), "lock", "vault.header"]);
+    assert!(matches!(stale.refresh(), Err(VaultError::Rekeyed)));
+    let old = live(&vault);
+    vault.repair(now(), &mut |_, _| {}).unwrap();
+    assert_eq!(
+        listed(),
+        [live(&vault).as_str(), "lock", "quarantine", "vault.header"]
+    );
+    assert_eq!(file().aside().unwrap(), [old]);
+    let seqs = std::collections::BTreeSet::from([3]);
+    let lines = std::collections::BTreeMap::new();
+    let mut running = open_new(file()).unwrap();
+    vault.purge(&seqs, &lines, now(), &mut |_, _| {}).unwrap();
+    assert_eq!(listed(), [live(&vault).as_str(), "lock", "vault.header"]);
+    running.append(&[numbered(9000)]).unwrap();
+    let mut again = open_new(file()).unwrap();
+    let expected: Vec<usize> = (0..=9000).filter(|n| *n != 2).collect();
+    assert_eq!(numbers(&mut again), expected);
+    assert!(again.verify(&mut |_, _| {}).unwrap().findings.is_empty());
+}
+
+#[test]
 fn every_kind_of_slot_is_given_again_replaced_dropped_or_added() {
     let store = VolatileStore::default();
     let mut vault = make(Arc::new(store.clone())).unwrap();

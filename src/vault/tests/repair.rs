@@ -243,6 +243,52 @@ fn a_damaged_or_missing_header_is_put_back_from_its_copy() {
     }
 }
 
+/// The secret of a rekey that never was in force opens its copy, and nothing is put back for it.
+#[test]
+fn a_header_that_is_whole_is_not_replaced() {
+    let (disk, key) = with_file();
+    let stopped = disk.snapshot();
+    let mut vault = open(stopped.clone(), &key).unwrap();
+    let changes: Vec<SlotChange<'_>> = vault
+        .header()
+        .slots
+        .iter()
+        .map(|slot| slot.id())
+        .zip([[9; 32], [10; 32]].iter())
+        .map(|(id, file)| SlotChange::Instead(id, NewSlot::KeyFile(file)))
+        .collect();
+    vault.rekey(&changes, now(), &mut |_, _| {}).unwrap();
+    for found in stopped.list(Dir::Live(vault.header.epoch)).unwrap() {
+        disk.put(found.name, stopped.read(&found.name).unwrap());
+    }
+    let before = disk.everything();
+    let refused = restore(&disk, &Secret::KeyFile(&[9; 32]));
+    assert!(matches!(refused, Err(VaultError::WrongPassphrase)));
+    // Damaged, it is put back from its own epoch, or not at all.
+    disk.tamper(&Name::Header, |bytes| bytes[100] ^= 1);
+    let refused = restore(&disk, &Secret::KeyFile(&[9; 32]));
+    assert!(matches!(refused, Err(VaultError::WrongPassphrase)));
+    restore(&disk, &FILE).unwrap().unwrap();
+    assert!(disk.everything() == before);
+    // A new passphrase whose copy was not written yet is not undone by the old one.
+    let mut vault = open(disk.clone(), &key).unwrap();
+    let removed = vault.header().slots[1].id();
+    vault
+        .add_slot("other", &NewSlot::KeyFile(&[11; 32]))
+        .unwrap();
+    vault
+        .remove_slot(removed, &Secret::KeyFile(&[11; 32]))
+        .unwrap();
+    let copy = Name::In(Dir::Live(vault.header.epoch), Part::HeaderCopy);
+    let bytes = before
+        .iter()
+        .find(|(name, _)| *name == copy.to_string())
+        .unwrap();
+    disk.put(copy, Some(bytes.1.clone()));
+    let refused = restore(&disk, &FILE);
+    assert!(matches!(refused, Err(VaultError::WrongPassphrase)));
+}
+
 #[test]
 fn without_a_copy_that_opens_no_header_is_made_up() {
     let (disk, _) = with_file();
