@@ -15,8 +15,9 @@ use crate::vault::Log;
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
 use super::super::walk::Walk;
+use super::hidden::{Fate, Hidden};
 use super::json::{Spoken, keep_last};
-use super::survey::{Fate, Hidden, Places, Survey};
+use super::survey::{Places, Survey};
 use super::{Counted, ExportOptions, Exported, items};
 
 /// Where the three files go.

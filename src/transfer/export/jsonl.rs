@@ -11,7 +11,8 @@ use crate::vault::Log;
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
 use super::super::walk::Walk;
-use super::survey::{Fate, Hidden, Survey};
+use super::hidden::{Fate, Hidden};
+use super::survey::Survey;
 use super::{ExportOptions, Exported};
 
 #[derive(Serialize)]

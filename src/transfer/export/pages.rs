@@ -9,7 +9,8 @@ use crate::vault::{Entry, Log};
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
 use super::super::walk::Walk;
-use super::survey::{Conversation, Hidden, Place, Survey};
+use super::hidden::Hidden;
+use super::survey::{Conversation, Place, Survey};
 
 /// What is held at once. A conversation above it is streamed.
 const GROUP_BYTES: u64 = 16 << 20;
