@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use zeroize::Zeroizing;
+
 use crate::model::{ConversationOp, Id, MemoryOp, Record, Text};
 
 use super::super::walk::Head;
@@ -29,7 +31,7 @@ pub(super) enum Fate {
     AsItIs,
     LeftOut,
     /// The operation counts, its words do not.
-    Instead(Record),
+    Instead(Zeroizing<Vec<u8>>),
 }
 
 impl Hidden {
@@ -96,7 +98,7 @@ impl Hidden {
                 item.text = Text::default();
                 item.source.quote = None;
                 item.flag = None;
-                Fate::Instead(Record::Memory(event))
+                Fate::Instead(Record::Memory(event).to_line())
             }
             MemoryOp::Edit { id, .. } if self.items.contains(id) => Fate::LeftOut,
             _ => Fate::AsItIs,

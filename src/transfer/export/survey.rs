@@ -11,7 +11,7 @@ use crate::vault::Log;
 
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
-use super::super::walk::{Extent, Head, Walk};
+use super::super::walk::{self, Extent, Head};
 use super::hidden::{Hidden, Kept};
 
 /// A conversation as the whole log has it.
@@ -81,12 +81,10 @@ impl Survey {
             works: Vec::new(),
         };
         let mut meter = Meter::new(Step::Survey, extent.through, report);
-        let mut walk = Walk::new(log, extent);
-        while let Some(entry) = walk.next()? {
-            meter.at(entry.seq)?;
+        survey.missing = walk::each(log, extent, |entry| {
             survey.note(entry.seq, entry.line(), places);
-        }
-        survey.missing = walk.missing;
+            meter.at(entry.seq)
+        })?;
         Ok(survey)
     }
 
