@@ -1,6 +1,7 @@
 //! The log from its first record to an end that was taken once, while others go on appending.
 
 use std::borrow::Cow;
+use std::sync::mpsc::sync_channel;
 
 use serde::Deserialize;
 
@@ -26,71 +27,86 @@ impl Extent {
             epoch: log.epoch().0,
         })
     }
+
+    /// Some records behind `after` that belong to it.
+    fn read(&self, log: &mut dyn Log, after: u64) -> Result<Vec<Entry>, TransferError> {
+        let mut batch = log.read(after)?;
+        if log.epoch().0 != self.epoch {
+            return Err(TransferError::Rewritten);
+        }
+        batch.truncate(batch.partition_point(|entry| entry.seq <= self.through));
+        Ok(batch)
+    }
 }
 
-/// Reads records in order; what is damaged is passed over and noted.
-pub(super) struct Walk<'a> {
+/// Batches that are opened ahead; each is a segment, about a MiB.
+const BATCHES_AHEAD: usize = 1;
+
+/// Hands over every record in order. Another thread opens the next ones meanwhile. Returns first
+/// and last number of every run of records that cannot be read.
+pub(super) fn each(
+    log: &mut dyn Log,
+    extent: Extent,
+    mut take: impl FnMut(&Entry) -> Result<(), TransferError>,
+) -> Result<Vec<(u64, u64)>, TransferError> {
+    let (sender, receiver) = sync_channel(BATCHES_AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut at = 0;
+            while at < extent.through {
+                let batch = extent.read(log, at);
+                at = match &batch {
+                    Ok(batch) => batch.last().map_or(extent.through, |entry| entry.seq),
+                    Err(_) => extent.through,
+                };
+                // Nobody listens any more: the other side has failed, and says why.
+                if sender.send(batch).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut missing = Vec::new();
+        let mut at = 0;
+        for batch in receiver {
+            for entry in batch? {
+                if entry.seq > at + 1 {
+                    missing.push((at + 1, entry.seq - 1));
+                }
+                at = entry.seq;
+                take(&entry)?;
+            }
+        }
+        if at < extent.through {
+            missing.push((at + 1, extent.through));
+        }
+        Ok(missing)
+    })
+}
+
+/// Reads records here and there; quick where they lie near one another.
+pub(super) struct Picker<'a> {
     log: &'a mut dyn Log,
     extent: Extent,
-    at: u64,
-    batch: std::vec::IntoIter<Entry>,
-    /// First and last number of every run of records that cannot be read.
-    pub missing: Vec<(u64, u64)>,
+    batch: Vec<Entry>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Picker<'a> {
     pub(super) fn new(log: &'a mut dyn Log, extent: Extent) -> Self {
-        Walk {
+        Picker {
             log,
             extent,
-            at: 0,
-            batch: Vec::new().into_iter(),
-            missing: Vec::new(),
+            batch: Vec::new(),
         }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, TransferError> {
-        if self.at >= self.extent.through {
-            return Ok(None);
+    /// Record `seq`; none if it cannot be read any more.
+    pub(super) fn pick(&mut self, seq: u64) -> Result<Option<Entry>, TransferError> {
+        let ends = self.batch.first().zip(self.batch.last());
+        if ends.is_none_or(|(first, last)| seq < first.seq || last.seq < seq) {
+            self.batch = self.extent.read(self.log, seq - 1)?;
         }
-        let entry = match self.batch.next() {
-            Some(entry) => Some(entry),
-            None => {
-                self.batch = self.log.read(self.at)?.into_iter();
-                if self.log.epoch().0 != self.extent.epoch {
-                    return Err(TransferError::Rewritten);
-                }
-                self.batch.next()
-            }
-        };
-        let before = self.at;
-        let found = entry.filter(|entry| entry.seq <= self.extent.through);
-        let next = found
-            .as_ref()
-            .map_or(self.extent.through + 1, |entry| entry.seq);
-        if next > before + 1 {
-            self.missing.push((before + 1, next - 1));
-        }
-        self.at = next;
-        Ok(found)
-    }
-
-    /// Goes to the record behind `after`, for reading here and there.
-    pub(super) fn seek(&mut self, after: u64) {
-        let ahead = self.batch.as_slice();
-        let within = ahead
-            .first()
-            .zip(ahead.last())
-            .is_some_and(|(first, last)| first.seq <= after + 1 && after < last.seq);
-        if within {
-            let skip = ahead.partition_point(|entry| entry.seq <= after);
-            if skip > 0 {
-                self.batch.nth(skip - 1);
-            }
-        } else {
-            self.batch = Vec::new().into_iter();
-        }
-        self.at = after;
+        let place = self.batch.binary_search_by_key(&seq, |entry| entry.seq);
+        Ok(place.ok().map(|place| self.batch[place].clone()))
     }
 }
 

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use agent::model::{
-    Block, ConversationEvent, ConversationOp, Id, Item, Kind, MemoryEvent, MemoryOp, Message,
-    Record, Role, Source, SourceClass, Timestamp,
+    ConversationEvent, ConversationOp, Id, Item, Kind, MemoryEvent, MemoryOp, Message, Record,
+    Role, Source, SourceClass, Timestamp,
 };
 use agent::seal::{KdfParams, Passphrase};
 use agent::store::{VolatileStore, Wait};
@@ -153,14 +153,4 @@ pub fn twice_is_once(vault: &mut Vault, origin: Option<Origin>, bytes: &[u8]) {
     let again = import_from(vault, origin, bytes);
     assert_eq!(again.records, 0, "{again:?}");
     assert_eq!(lines_of(vault), before);
-}
-
-pub fn text_of(record: &Record) -> Option<String> {
-    let Record::Message(message) = record else {
-        return None;
-    };
-    match message.content.as_slice() {
-        [Block::Text { text }] => Some(text.to_string()),
-        _ => None,
-    }
 }

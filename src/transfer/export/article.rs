@@ -14,9 +14,10 @@ use crate::vault::Log;
 
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
-use super::super::walk::Walk;
+use super::super::walk;
+use super::hidden::{Fate, Hidden};
 use super::json::{Spoken, keep_last};
-use super::survey::{Fate, Hidden, Places, Survey};
+use super::survey::{Places, Survey};
 use super::{Counted, ExportOptions, Exported, items};
 
 /// Where the three files go.
@@ -51,14 +52,13 @@ pub fn export_article(
     let mut out = Counted::new(sinks.session_log);
     let mut buffer = VecDeque::new();
     let mut meter = Meter::new(Step::Write, survey.extent.through, &mut report);
-    let mut walk = Walk::new(log, survey.extent);
-    while let Some(entry) = walk.next()? {
+    walk::each(log, survey.extent, |entry| {
         meter.at(entry.seq)?;
         if !matches!(hidden.judge(entry.line()), Fate::AsItIs) {
-            continue;
+            return Ok(());
         }
         let Ok(Record::Message(message)) = entry.record() else {
-            continue;
+            return Ok(());
         };
         let content = message.plain();
         let line = LogLine {
@@ -72,7 +72,8 @@ pub fn export_article(
         if Some(message.conversation) == latest {
             keep_last(&mut buffer, message.role, content);
         }
-    }
+        Ok(())
+    })?;
     exported.bytes += out.finish()?;
     exported.bytes += write_buffer(&buffer, sinks.conversation_buffer)?;
     Ok(exported)

@@ -14,10 +14,11 @@ use sha2::{Digest, Sha256};
 use crate::model::{Message, Role, Timestamp};
 
 use super::super::error::TransferError;
+use super::hidden::Hidden;
 use super::items;
 use super::markdown::{day, day_and_time};
 use super::pages::Pages;
-use super::survey::{Conversation, Hidden, Survey};
+use super::survey::{Conversation, Survey};
 use super::{ExportOptions, Exported};
 
 const STYLE: &str = include_str!("page.css");

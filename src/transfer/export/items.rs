@@ -3,7 +3,7 @@
 use crate::memory::{Memory, Stored};
 use crate::model::{Kind, Status};
 
-use super::survey::Hidden;
+use super::hidden::Hidden;
 
 /// The article's names for its three lists.
 pub(super) const LISTS: [(Kind, &str, &str); 3] = [

@@ -8,9 +8,10 @@ use serde::Serialize;
 use crate::model::{Block, Id, Item, Message, Role, Stop, Timestamp, Usage};
 
 use super::super::error::TransferError;
+use super::hidden::Hidden;
 use super::items;
 use super::pages::Pages;
-use super::survey::{Conversation, Hidden, Survey};
+use super::survey::{Conversation, Survey};
 use super::{ExportOptions, Exported};
 
 /// Messages in the article's rolling buffer.

@@ -10,8 +10,9 @@ use crate::vault::Log;
 
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
-use super::super::walk::Walk;
-use super::survey::{Fate, Hidden, Survey};
+use super::super::walk;
+use super::hidden::{Fate, Hidden};
+use super::survey::Survey;
 use super::{ExportOptions, Exported};
 
 #[derive(Serialize)]
@@ -111,17 +112,16 @@ pub(super) fn write(
         },
     }))?;
     let mut meter = Meter::new(Step::Write, exported.through, report);
-    let mut walk = Walk::new(log, survey.extent);
     let mut records = 0;
-    while let Some(entry) = walk.next()? {
-        meter.at(entry.seq)?;
+    walk::each(log, survey.extent, |entry| {
+        records += 1;
         match hidden.judge(entry.line()) {
             Fate::AsItIs => out.line(entry.line())?,
-            Fate::Instead(record) => out.line(&record.to_line())?,
-            Fate::LeftOut => continue,
+            Fate::Instead(line) => out.line(&line)?,
+            Fate::LeftOut => records -= 1,
         }
-        records += 1;
-    }
+        meter.at(entry.seq)
+    })?;
     out.drain()?;
     let hash = out.hash.clone().finalize();
     let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -9,9 +9,10 @@ use crate::memory::Stored;
 use crate::model::{Message, Role, Timestamp};
 
 use super::super::error::TransferError;
+use super::hidden::Hidden;
 use super::items;
 use super::pages::Pages;
-use super::survey::{Conversation, Hidden, Survey};
+use super::survey::{Conversation, Survey};
 use super::{ExportOptions, Exported};
 
 pub(super) struct Markdown<'a> {

@@ -1,6 +1,7 @@
 //! The vault as plaintext, as of one record, in several forms.
 
 mod article;
+mod hidden;
 mod html;
 mod items;
 mod json;
@@ -19,8 +20,9 @@ use crate::vault::Log;
 use super::error::TransferError;
 use super::progress::OnProgress;
 pub use article::{ArticleSinks, export_article};
+use hidden::Hidden;
 use pages::Order;
-use survey::{Hidden, Places, Survey};
+use survey::{Places, Survey};
 
 /// The forms that are one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

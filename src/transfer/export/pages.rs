@@ -8,8 +8,9 @@ use crate::vault::{Entry, Log};
 
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
-use super::super::walk::Walk;
-use super::survey::{Conversation, Hidden, Place, Survey};
+use super::super::walk::Picker;
+use super::hidden::Hidden;
+use super::survey::{Conversation, Place, Survey};
 
 /// What is held at once. A conversation above it is streamed.
 const GROUP_BYTES: u64 = 16 << 20;
@@ -46,7 +47,7 @@ pub(super) fn each(
     places.sort_unstable_by_key(|place| (rank[place.conversation as usize], place.seq));
     let mut meter = Meter::new(Step::Write, places.len() as u64, report);
     let mut reading = Reading {
-        walk: Walk::new(log, survey.extent),
+        picker: Picker::new(log, survey.extent),
         conversations: &survey.conversations,
         pages,
     };
@@ -100,17 +101,12 @@ fn group(places: &[Place]) -> (usize, u64) {
 }
 
 struct Reading<'a> {
-    walk: Walk<'a>,
+    picker: Picker<'a>,
     conversations: &'a [Conversation],
     pages: &'a mut dyn Pages,
 }
 
 impl Reading<'_> {
-    fn read(&mut self, seq: u64) -> Result<Option<Entry>, TransferError> {
-        self.walk.seek(seq - 1);
-        Ok(self.walk.next()?.filter(|entry| entry.seq == seq))
-    }
-
     /// One conversation, in the order of the log.
     fn stream(
         &mut self,
@@ -120,7 +116,7 @@ impl Reading<'_> {
     ) -> Result<(), TransferError> {
         self.begin(places)?;
         for (n, place) in places.iter().enumerate() {
-            if let Some(entry) = self.read(place.seq)? {
+            if let Some(entry) = self.picker.pick(place.seq)? {
                 self.message(&entry)?;
             }
             meter.at(done + n as u64)?;
@@ -134,7 +130,7 @@ impl Reading<'_> {
         by_seq.sort_unstable_by_key(|n| places[*n].seq);
         let mut found: Vec<Option<Entry>> = vec![None; places.len()];
         for n in by_seq {
-            found[n] = self.read(places[n].seq)?;
+            found[n] = self.picker.pick(places[n].seq)?;
         }
         let mut start = 0;
         for conversation in places.chunk_by(|a, b| a.conversation == b.conversation) {

@@ -9,7 +9,7 @@ use crate::vault::Log;
 
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
-use super::super::walk::{Extent, Head, Walk};
+use super::super::walk::{self, Extent, Head};
 
 pub(super) type Key = [u8; 16];
 
@@ -49,11 +49,10 @@ fn scan(
 ) -> Result<(), TransferError> {
     let extent = Extent::take(log)?;
     let mut meter = Meter::new(Step::Known, extent.through, report);
-    let mut walk = Walk::new(log, extent);
-    while let Some(entry) = walk.next()? {
-        meter.at(entry.seq)?;
+    walk::each(log, extent, |entry| {
         take(entry.line());
-    }
+        meter.at(entry.seq)
+    })?;
     Ok(())
 }
 
