@@ -154,7 +154,7 @@ fn page() -> String {
         .get_after_help()
         .map(ToString::to_string)
         .unwrap_or_default();
-    write!(page, "{about}\n").expect("a string takes all");
+    writeln!(page, "{about}").expect("a string takes all");
     for below in command.get_subcommands() {
         if below.get_name() != "help" && !below.is_hide_set() {
             describe(&mut page, &format!("agent {}", below.get_name()), below, 2);

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -22,6 +23,9 @@ pub struct IndexFiles {
 
 /// The lock of those who write index files, held until dropped.
 pub type IndexLock = Exclusive;
+
+/// The manifest's generation and bytes.
+pub type OpenedManifest = (u64, Zeroizing<Vec<u8>>);
 
 /// A file as it was sealed: only that very one is read again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,22 +61,22 @@ impl IndexFiles {
         let name = self.file(Part::IndexFile(file.name));
         let wrong = |source| sealed_error(&name, source);
         let mut heads = self.heads.borrow_mut();
-        if !heads.contains_key(&file.name) {
-            let size = self.store.size(&name)?.ok_or(VaultError::Restless)?;
-            let head = self
-                .store
-                .read_at(&name, 0, HEAD_BYTES)?
-                .ok_or(VaultError::Restless)?;
-            let id = Part::IndexFile(file.name)
-                .blob_id()
-                .expect("index files are blobs");
-            let blob = Blob::read(&self.data, id, &head, size).map_err(wrong)?;
-            if blob.commit() != file.commit || blob.generation() != file.generation {
-                return Err(wrong(SealError::BlobKey));
+        let blob = match heads.entry(file.name) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let size = self.store.size(&name)?.ok_or(VaultError::Restless)?;
+                let read = self.store.read_at(&name, 0, HEAD_BYTES)?;
+                let head = read.ok_or(VaultError::Restless)?;
+                let id = Part::IndexFile(file.name)
+                    .blob_id()
+                    .expect("index files are blobs");
+                let blob = Blob::read(&self.data, id, &head, size).map_err(wrong)?;
+                if blob.commit() != file.commit || blob.generation() != file.generation {
+                    return Err(wrong(SealError::BlobKey));
+                }
+                place.insert(blob)
             }
-            heads.insert(file.name, blob);
-        }
-        let blob = &heads[&file.name];
+        };
         let Some((offset, len)) = blob.chunk_place(index) else {
             return Ok(None);
         };
@@ -117,7 +121,7 @@ impl IndexFiles {
     }
 
     /// The manifest with its generation; none if there is none that opens.
-    pub fn manifest(&self) -> Result<Option<(u64, Zeroizing<Vec<u8>>)>, VaultError> {
+    pub fn manifest(&self) -> Result<Option<OpenedManifest>, VaultError> {
         let id = Part::IndexManifest
             .blob_id()
             .expect("the manifest is a blob");

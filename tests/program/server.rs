@@ -1,7 +1,7 @@
 //! A model server on loopback that says what it is told to, in the three formats, and keeps what
 //! it was asked.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
