@@ -11,7 +11,7 @@ use crate::chat::{Answer, Opening, Recall, Session, Settings, Told};
 use crate::memory::Budgets;
 use crate::model::{Surface, Text};
 use crate::provider::{Chosen, Notice, select};
-use crate::vault::{ProviderKeys, ScratchLog, Vault};
+use crate::vault::{IndexFiles, ProviderKeys, ScratchLog, Vault};
 
 /// The settings of a sitting, from the options and the configuration.
 pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings {
@@ -68,7 +68,7 @@ pub(super) fn session(
     opening: Opening,
 ) -> Result<Session, Failure> {
     let mut vault = vault;
-    let files = [vault.index_files(), vault.index_files()];
+    let files: [Box<dyn IndexFiles>; 2] = [Box::new(vault.index_files()), Box::new(vault.index_files())];
     // Without an index the chat goes on; it only brings nothing back.
     let recall = match Recall::open(files, &mut vault) {
         Ok(recall) => Some(recall),
