@@ -9,8 +9,9 @@ use super::failure::Failure;
 use super::output::{harmless, one_line, print_json, print_line};
 use super::shell::{Shell, now};
 use crate::chat::{ChatError, Conversations, FoundConversation, transcript};
+use crate::keeper::Opened;
 use crate::model::{ConversationEvent, ConversationOp, Id, Message, Record, Role, Text, Timestamp};
-use crate::vault::{Log, Vault, View};
+use crate::vault::{Log, View};
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -27,9 +28,9 @@ pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failu
         HistoryAction::List { .. } | HistoryAction::Show { .. }
     );
     let mut vault = if reads {
-        shell.unlock()?
+        shell.open()?
     } else {
-        shell.unlock_to_write()?
+        shell.open_to_write()?
     };
     let mut view = View::load(&mut vault, Conversations::default())?;
     match action {
@@ -54,7 +55,7 @@ pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failu
         }
     }
     if reads {
-        return shell.verdict(&vault);
+        return shell.verdict(&mut vault);
     }
     if view.is_behind() {
         view.save(&mut vault).ok();
@@ -113,7 +114,7 @@ pub(super) fn local(at: Timestamp) -> String {
 
 fn show(
     shell: &Shell,
-    vault: &mut Vault,
+    vault: &mut Opened,
     all: &Conversations,
     prefix: &str,
 ) -> Result<(), Failure> {
@@ -155,7 +156,7 @@ fn print_message(message: &Message) -> Result<(), Failure> {
 
 fn change(
     shell: &Shell,
-    vault: &mut Vault,
+    vault: &mut Opened,
     view: &mut View<Conversations>,
     prefixes: &[String],
     op: &ConversationOp,

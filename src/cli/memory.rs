@@ -8,6 +8,7 @@ use super::args::{KindArg, MemoryAction, StatusArg};
 use super::failure::Failure;
 use super::output::{one_line, print_json, print_line};
 use super::shell::{Shell, now};
+use crate::keeper::Opened;
 use crate::memory::{
     self, Accepted, Context, Filter, Found, Judgement, Memory, Stored, approve_shown,
     edit_by_command,
@@ -15,7 +16,7 @@ use crate::memory::{
 use crate::model::{
     Id, Item, Kind, MemoryEvent, MemoryOp, Record, Source, Status, Text, Timestamp,
 };
-use crate::vault::{Log, Vault, View};
+use crate::vault::{Log, View};
 
 impl From<KindArg> for Kind {
     fn from(kind: KindArg) -> Self {
@@ -79,7 +80,7 @@ fn word<T: Serialize>(value: &T) -> String {
 
 struct Desk {
     shell: Shell,
-    vault: Vault,
+    vault: Opened,
     view: View<Memory>,
 }
 
@@ -92,9 +93,9 @@ pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failur
             | MemoryAction::Pending
     );
     let mut vault = if reads {
-        shell.unlock()?
+        shell.open()?
     } else {
-        shell.unlock_to_write()?
+        shell.open_to_write()?
     };
     let view = View::load(&mut vault, Memory::new())?;
     if view.was_rebuilt() {
@@ -103,7 +104,7 @@ pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failur
     let mut desk = Desk { shell, vault, view };
     desk.act(action)?;
     if reads {
-        return desk.shell.verdict(&desk.vault);
+        return desk.shell.verdict(&mut desk.vault);
     }
     // The change is in the log already; a checkpoint that fails only costs the next start time.
     if desk.view.is_behind()

@@ -11,6 +11,7 @@ mod failure;
 mod guard;
 mod history;
 mod init;
+mod keeper;
 mod keys;
 mod lines;
 mod memory;
@@ -69,6 +70,9 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Memory { action }) => memory::run(shell, action),
         Some(Command::History { action }) => history::run(shell, action),
         Some(Command::Watch(args)) => watch::run(shell, &args),
+        Some(Command::Unlock(args)) => keeper::unlock(&shell, &args),
+        Some(Command::Lock) => keeper::lock(&shell),
+        Some(Command::KeeperServe(args)) => keeper::serve(&shell, &args),
         Some(Command::Status) => status::status(&shell),
         Some(Command::Verify(args)) => status::verify(shell, &args),
         Some(Command::Models(args)) => settings::models(&shell, &args),

@@ -264,8 +264,7 @@ fn ask_index(index: &VaultIndex, request: Request, payload: &[u8]) -> Answered {
 /// The lines of an append, each of which is a record of this or a later version.
 fn records(payload: &[u8]) -> Option<Vec<Zeroizing<Vec<u8>>>> {
     let lines = take_lines(payload)?;
-    let sound = |line: &Zeroizing<Vec<u8>>| {
-        !line.contains(&b'\n') && Record::from_line(line).is_ok()
-    };
+    let sound =
+        |line: &Zeroizing<Vec<u8>>| !line.contains(&b'\n') && Record::from_line(line).is_ok();
     lines.iter().all(sound).then_some(lines)
 }

@@ -186,7 +186,10 @@ mod tests {
         bytes.extend(bytes_of(8, b""));
         let mut input = bytes.as_slice();
         let mut next = || read(&mut input, |_: &Head| 3).unwrap();
-        assert_eq!(next().unwrap(), (Head { n: 7 }, Payload::new(b"abc".to_vec())));
+        assert_eq!(
+            next().unwrap(),
+            (Head { n: 7 }, Payload::new(b"abc".to_vec()))
+        );
         assert_eq!(next().unwrap().0, Head { n: 8 });
         assert!(next().is_none());
         for cut in 1..bytes_of(7, b"abc").len() {
@@ -199,7 +202,9 @@ mod tests {
     fn a_large_payload_comes_back() {
         let payload: Vec<u8> = (0..5 << 20).map(|n: u32| n as u8).collect();
         let bytes = bytes_of(1, &payload);
-        let (_, back) = read(&mut bytes.as_slice(), |_: &Head| 5 << 20).unwrap().unwrap();
+        let (_, back) = read(&mut bytes.as_slice(), |_: &Head| 5 << 20)
+            .unwrap()
+            .unwrap();
         assert!(*back == payload);
     }
 

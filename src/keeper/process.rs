@@ -234,10 +234,7 @@ fn quiet(place: &Place) -> Result<(bool, Hold), KeeperError> {
         ask_once(&stream, &Request::Lock).ok();
     }
     let mut hold = place.hold(END_PATIENCE)?;
-    for (signal, patience) in [
-        (Signal::TERM, END_PATIENCE),
-        (Signal::KILL, KILL_PATIENCE),
-    ] {
+    for (signal, patience) in [(Signal::TERM, END_PATIENCE), (Signal::KILL, KILL_PATIENCE)] {
         if hold.is_none() && pid.is_some_and(|pid| send(pid, signal)) {
             hold = place.hold(patience)?;
         }

@@ -241,7 +241,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    pub(super) fn of(vault: &Vault) -> Self {
+    pub fn of(vault: &Vault) -> Self {
         Condition {
             damage: vault.damage().iter().take(DAMAGE_MAX).cloned().collect(),
             rollback: vault.rollback().cloned(),
@@ -375,7 +375,11 @@ mod tests {
 
     #[test]
     fn watching_is_no_use_and_neither_is_status() {
-        for request in [Request::Status, Request::Refresh, Request::Read { after: 0 }] {
+        for request in [
+            Request::Status,
+            Request::Refresh,
+            Request::Read { after: 0 },
+        ] {
             assert!(!request.is_use());
         }
         assert!(Request::Append.is_use());

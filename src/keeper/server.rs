@@ -1,8 +1,8 @@
 //! The keeper's side: who may come in, how long it lasts, and how it ends.
 
 use std::collections::HashMap;
-use std::os::unix::net::{UnixListener, UnixStream};
 use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
