@@ -25,6 +25,8 @@ use crate::vault::{RemoteError, Secret, Vault, VaultError};
 
 /// How long a keeper has to end once it was asked; a client's last request may take its time.
 const END_PATIENCE: Duration = Duration::from_secs(8);
+/// How long one that does not answer has after a signal that it may handle.
+const DEAF_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a process lives on after a signal that it cannot refuse.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 /// A passphrase is far shorter.
@@ -228,13 +230,18 @@ fn quiet(place: &Place) -> Result<(bool, Hold), KeeperError> {
         return Ok((false, hold));
     }
     let mut pid = None;
+    let mut answers = true;
     if let Some(stream) = place.connect()? {
         pid = Peer::of(&stream).map(|peer| peer.pid);
-        // One that does not answer is ended by a signal below.
-        ask_once(&stream, &Request::Lock).ok();
+        answers = ask_once(&stream, &Request::Lock).is_ok();
     }
-    let mut hold = place.hold(END_PATIENCE)?;
-    for (signal, patience) in [(Signal::TERM, END_PATIENCE), (Signal::KILL, KILL_PATIENCE)] {
+    // It answers from a thread that waits for nothing: one that does not will not end by itself.
+    let (asked, told) = match answers {
+        true => (END_PATIENCE, END_PATIENCE),
+        false => (Duration::ZERO, DEAF_PATIENCE),
+    };
+    let mut hold = place.hold(asked)?;
+    for (signal, patience) in [(Signal::TERM, told), (Signal::KILL, KILL_PATIENCE)] {
         if hold.is_none() && pid.is_some_and(|pid| send(pid, signal)) {
             hold = place.hold(patience)?;
         }
