@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::client::{Connection, held};
 use super::message::Payload;
 use super::protocol::{Reply, Request};
-use crate::vault::{IndexFiles, SealedFile, VaultError};
+use crate::vault::{IndexFiles, IndexManifest, SealedFile, VaultError};
 
 /// Index files that another process seals and opens. The lock is held by the connection.
 pub struct RemoteIndex {
@@ -68,7 +68,7 @@ impl IndexFiles for RemoteIndex {
         }
     }
 
-    fn manifest(&self) -> Result<Option<(u64, Zeroizing<Vec<u8>>)>, VaultError> {
+    fn manifest(&self) -> Result<Option<IndexManifest>, VaultError> {
         match self.ask(&Request::Manifest, &[])? {
             (Reply::Manifest { generation }, bytes) => Ok(generation.zip(Some(bytes))),
             _ => Err(self.misunderstood()),

@@ -78,10 +78,6 @@ impl Handover {
 
 /// Starts `command`, which must end up in `serve`, and hands it what to unlock with. Returns when
 /// the keeper answers, or with why it does not.
-#[expect(
-    clippy::zombie_processes,
-    reason = "a keeper that answers outlives this process"
-)]
 pub fn start(mut command: Command, secret: &Handover) -> Result<Status, KeeperError> {
     let not_started = |source| KeeperError::NotStarted { source };
     command
@@ -96,7 +92,7 @@ pub fn start(mut command: Command, secret: &Handover) -> Result<Status, KeeperEr
     drop(input);
     match message::read::<Answer>(&mut output, |_| 0) {
         Ok(Some((Answer { reply, .. }, _))) => match reply {
-            Reply::Status(status) => return Ok(status),
+            Reply::Status(status) => Ok(status),
             Reply::Fault(fault) => {
                 child.wait().map_err(not_started)?;
                 Err(VaultError::from(fault).into())

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -11,6 +12,9 @@ use super::error::VaultError;
 use super::log::sealed_error;
 use crate::seal::{Blob, DataKey, HEAD_BYTES, Random, SealError};
 use crate::store::{Dir, Exclusive, Expected, Name, Part, Store};
+
+/// The manifest's generation and its bytes.
+pub type IndexManifest = (u64, Zeroizing<Vec<u8>>);
 
 /// The index's files of one epoch as everything above sees them: the vault's own, or a vault's
 /// across a socket. Without the lock, what changes them is `IndexNotLocked`.
@@ -31,7 +35,7 @@ pub trait IndexFiles {
     fn list(&self) -> Result<Vec<[u8; 16]>, VaultError>;
 
     /// The manifest with its generation; none if there is none that opens.
-    fn manifest(&self) -> Result<Option<(u64, Zeroizing<Vec<u8>>)>, VaultError>;
+    fn manifest(&self) -> Result<Option<IndexManifest>, VaultError>;
 
     /// Replaces the manifest by one of the next generation; none if it is not of `expected`.
     fn replace_manifest(
@@ -99,22 +103,24 @@ impl IndexFiles for VaultIndex {
         let name = self.file(Part::IndexFile(file.name));
         let wrong = |source| sealed_error(&name, source);
         let mut heads = self.heads.borrow_mut();
-        if !heads.contains_key(&file.name) {
-            let size = self.store.size(&name)?.ok_or(VaultError::Restless)?;
-            let head = self
-                .store
-                .read_at(&name, 0, HEAD_BYTES)?
-                .ok_or(VaultError::Restless)?;
-            let id = Part::IndexFile(file.name)
-                .blob_id()
-                .expect("index files are blobs");
-            let blob = Blob::read(&self.data, id, &head, size).map_err(wrong)?;
-            if blob.commit() != file.commit || blob.generation() != file.generation {
-                return Err(wrong(SealError::BlobKey));
+        let blob = match heads.entry(file.name) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let size = self.store.size(&name)?.ok_or(VaultError::Restless)?;
+                let head = self
+                    .store
+                    .read_at(&name, 0, HEAD_BYTES)?
+                    .ok_or(VaultError::Restless)?;
+                let id = Part::IndexFile(file.name)
+                    .blob_id()
+                    .expect("index files are blobs");
+                let blob = Blob::read(&self.data, id, &head, size).map_err(wrong)?;
+                if blob.commit() != file.commit || blob.generation() != file.generation {
+                    return Err(wrong(SealError::BlobKey));
+                }
+                unknown.insert(blob)
             }
-            heads.insert(file.name, blob);
-        }
-        let blob = &heads[&file.name];
+        };
         let Some((offset, len)) = blob.chunk_place(index) else {
             return Ok(None);
         };
@@ -158,7 +164,7 @@ impl IndexFiles for VaultIndex {
         Ok(names.collect())
     }
 
-    fn manifest(&self) -> Result<Option<(u64, Zeroizing<Vec<u8>>)>, VaultError> {
+    fn manifest(&self) -> Result<Option<IndexManifest>, VaultError> {
         let id = Part::IndexManifest
             .blob_id()
             .expect("the manifest is a blob");

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use checkpoint::View;
 pub use entry::Entry;
 pub use error::{Damage, DamageKind, RemoteError, Rollback, VaultError};
-pub use index_files::{IndexFiles, SealedFile, VaultIndex};
+pub use index_files::{IndexFiles, IndexManifest, SealedFile, VaultIndex};
 pub use init::NewVault;
 pub use open::{LockedVault, Secret};
 pub use provider_keys::ProviderKeys;
