@@ -130,7 +130,8 @@ fn a_handle_that_finds_the_vault_rekeyed_wipes_its_key_and_writes_nothing() {
     let mut stale: Vec<Vault> = (0..6).map(|_| open(store.clone(), &key).unwrap()).collect();
     rekey(&mut open(store.clone(), &key).unwrap()).unwrap();
     let before = store.everything();
-    let deeds: [fn(&mut Vault) -> Result<(), VaultError>; 6] = [
+    type Deed = fn(&mut Vault) -> Result<(), VaultError>;
+    let deeds: [Deed; 6] = [
         |vault| vault.append(&[numbered(5)]).map(|_| ()),
         |vault| vault.refresh().map(|_| ()),
         |vault| vault.change_provider_keys(|_| {}),
