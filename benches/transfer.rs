@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use agent::model::{ConversationEvent, ConversationOp, Id, Message, Record, Role, Timestamp};
@@ -99,15 +100,20 @@ fn timed<T>(run: impl FnOnce() -> T) -> (f64, T) {
     (start.elapsed().as_secs_f64(), out)
 }
 
-/// The most memory that the process ever had, and a new start for it.
+/// The most memory that the process had since the last call, beyond what it had then.
 fn peak_mib() -> u64 {
+    static BEFORE: AtomicU64 = AtomicU64::new(0);
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    let mib = |name: &str| -> u64 {
+        let line = status.lines().find(|line| line.starts_with(name));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kib.unwrap_or(0) / 1024
+    };
     if let Ok(mut reset) = File::options().write(true).open("/proc/self/clear_refs") {
         reset.write_all(b"5").ok();
     }
-    kib.unwrap_or(0) / 1024
+    let before = BEFORE.swap(mib("VmRSS"), Ordering::Relaxed);
+    mib("VmHWM").saturating_sub(before)
 }
 
 fn new_file(path: &Path) -> File {
@@ -141,7 +147,7 @@ fn main() {
         bytes
     });
     println!(
-        "{messages} messages, {} MiB of records, peak {} MiB",
+        "{messages} messages, {} MiB of records, peak +{} MiB",
         bytes >> 20,
         peak_mib()
     );
@@ -156,7 +162,7 @@ fn main() {
         });
         let peak = peak_mib();
         println!(
-            "export {format:?}: {seconds:.2} s, ratio {:.2}, peak {peak} MiB",
+            "export {format:?}: {seconds:.2} s, ratio {:.2}, peak +{peak} MiB",
             base / seconds
         );
     }
@@ -166,7 +172,7 @@ fn main() {
     peak_mib();
     let (base, ()) = timed(|| append_plain(&plain, &mut into));
     println!(
-        "parsing, sealing and writing: {base:.2} s, peak {} MiB",
+        "parsing, sealing and writing: {base:.2} s, peak +{} MiB",
         peak_mib()
     );
     let other = dir.path().join("import");
@@ -186,7 +192,7 @@ fn main() {
             timed(|| import(&mut into, &mut file, &options, &mut go_on).unwrap());
         let peak = peak_mib();
         println!(
-            "{round}: {seconds:.2} s, ratio {:.2}, peak {peak} MiB, {} records",
+            "{round}: {seconds:.2} s, ratio {:.2}, peak +{peak} MiB, {} records",
             base / seconds,
             imported.records
         );

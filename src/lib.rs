@@ -5,6 +5,7 @@
 pub mod chat;
 pub mod cli;
 pub mod config;
+pub mod keeper;
 pub mod memory;
 pub mod model;
 pub mod provider;

@@ -67,9 +67,7 @@ impl Turns {
     }
 
     pub fn median_ms(&self, n: usize) -> f64 {
-        let mut times = self.of[n].clone();
-        times.sort();
-        1e3 * times[times.len() / 2].as_secs_f64()
+        median_ms(&self.of[n])
     }
 
     /// How many times as long thing `n` took as thing `m`.
@@ -105,4 +103,18 @@ pub fn setting(name: &str, usual: usize) -> usize {
 pub fn disk() -> tempfile::TempDir {
     let dir = std::env::var("BENCH_DIR").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").to_owned());
     tempfile::tempdir_in(dir).unwrap()
+}
+
+/// CPU time of this thread so far, which other programs do not lengthen; nothing where the system
+/// does not tell.
+pub fn cpu_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|word| word.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
+}
+
+pub fn median_ms(times: &[Duration]) -> f64 {
+    let mut times = times.to_vec();
+    times.sort();
+    1e3 * times[times.len() / 2].as_secs_f64()
 }

@@ -7,9 +7,9 @@ use agent::chat::{Buffer, Conversations, Recall};
 use agent::memory::Memory;
 use agent::model::Record;
 use agent::store::FileStore;
-use agent::vault::{LockedVault, Log, View};
+use agent::vault::{IndexFiles, LockedVault, Log, Vault, View};
 
-use super::measure::{Bar, Figure, Turns, disk, setting};
+use super::measure::{Bar, Figure, Turns, cpu_time, disk, median_ms, setting};
 use super::texts::{Numbers, items, message, new_vault, passphrase, wait, words};
 
 /// Put in at once: a little more than a tail holds, so that each batch becomes a segment.
@@ -49,20 +49,25 @@ fn fill(dir: &Path, messages: u64) {
         .unwrap();
 }
 
-/// What a chat needs before its first prompt.
-fn open_once(dir: &Path, with_index: bool) -> Duration {
+fn index_files(vault: &Vault) -> Box<dyn IndexFiles> {
+    Box::new(vault.index_files())
+}
+
+/// What a chat needs before its first prompt. Adds the CPU time to `cpu`.
+fn open_once(dir: &Path, with_index: bool, cpu: &mut Vec<Duration>) -> Duration {
     let open = || FileStore::open(&dir.join("vault"), &dir.join("witness")).unwrap();
     let locked = LockedVault::open(std::sync::Arc::new(open()), wait()).unwrap();
     let (key, _) = locked.header().unlock(&passphrase()).unwrap();
     drop(locked);
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), cpu_time());
     let locked = LockedVault::open(std::sync::Arc::new(open()), wait()).unwrap();
     let mut vault = locked.unlock_with_key(key).unwrap();
-    let files = [vault.index_files(), vault.index_files()];
+    let files = [index_files(&vault), index_files(&vault)];
     let index = with_index.then(|| Recall::open(files, &mut vault).unwrap());
     let buffer = View::load(&mut vault, Buffer::default()).unwrap();
     let memory = View::load(&mut vault, Memory::new()).unwrap();
     let took = start.elapsed();
+    cpu.push(cpu_time().saturating_sub(before));
     assert!(!buffer.was_rebuilt() && !memory.was_rebuilt());
     assert_eq!(buffer.at(), vault.end());
     drop(index);
@@ -74,7 +79,7 @@ fn build_index(dir: &Path) {
     let open = || FileStore::open(&dir.join("vault"), &dir.join("witness")).unwrap();
     let locked = LockedVault::open(std::sync::Arc::new(open()), wait()).unwrap();
     let mut vault = locked.unlock(&passphrase()).unwrap();
-    let files = [vault.index_files(), vault.index_files()];
+    let files = [index_files(&vault), index_files(&vault)];
     let mut recall = Recall::open(files, &mut vault).unwrap();
     recall
         .settle(&mut vault, agent::recall::Merging::All)
@@ -93,18 +98,23 @@ pub fn open() -> Vec<Figure> {
     );
     let rounds = setting("BENCH_ROUNDS", 41);
     let measure = |with_index: bool, what: &str, limit_ms: Bar| {
+        let (mut of_young, mut of_old) = (Vec::new(), Vec::new());
         let turns = Turns::take(
             rounds,
-            &mut [&mut || open_once(young.path(), with_index), &mut || {
-                open_once(old.path(), with_index)
-            }],
+            &mut [
+                &mut || open_once(young.path(), with_index, &mut of_young),
+                &mut || open_once(old.path(), with_index, &mut of_old),
+            ],
         );
+        let (of_young, of_old) = (median_ms(&of_young), median_ms(&of_old));
         let bar = if with_index {
             Bar::None(" ×")
         } else {
             Bar::AtMost(1.5, " ×")
         };
-        let (value, times) = (turns.ratio(1, 0), turns.both(1, 0));
+        let times = turns.both(1, 0);
+        let times = format!("{times}; of CPU {of_old:.3} ms against {of_young:.3} ms");
+        let value = turns.ratio(1, 0);
         let ratio = Figure {
             what: format!("{what} of {many} messages against one of 1000"),
             bar,

@@ -76,8 +76,9 @@ fn id(n: u64) -> Id {
     Id::from_bytes(bytes)
 }
 
-/// Messages of one conversation before the next begins.
-const CONVERSATION: u64 = 40;
+/// Messages of one conversation before the next begins: few enough that the buffer's 32 windows are
+/// full in a young vault as well.
+const CONVERSATION: u64 = 20;
 
 /// Message `n` of a long life: two a minute, from 2020 on.
 pub fn message(n: u64, words: &[&str], numbers: &mut Numbers) -> Record {

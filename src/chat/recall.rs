@@ -25,7 +25,7 @@ pub struct Recall {
 
 impl Recall {
     /// Opens the sealed index, or starts it anew where it is missing, damaged or of another log.
-    pub fn open(files: [IndexFiles; 2], log: &mut dyn Log) -> Result<Self, ChatError> {
+    pub fn open(files: [Box<dyn IndexFiles>; 2], log: &mut dyn Log) -> Result<Self, ChatError> {
         let [first, second] = files.map(|files| Box::new(SealedShelf::new(files)));
         let index = match Index::open(first, CACHE_CHUNKS) {
             Ok(index) if stands(&index, log)? => index,

@@ -1,8 +1,11 @@
 //! The command line's words. The text of `--help` lives here and nowhere else.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::keeper::LIMIT;
 
 /// A private chat agent that remembers, and whose memory only its owner can read.
 #[derive(Parser)]
@@ -89,6 +92,13 @@ pub(super) enum Command {
     RecallBench,
     /// Print records as any process appends them
     Watch(WatchArgs),
+    /// Hold the vault open for this login: no passphrase until it locks
+    Unlock(UnlockArgs),
+    /// Lock the vault that `unlock` holds open
+    Lock,
+    /// The process that holds the vault open; started by `unlock`
+    #[command(hide = true)]
+    KeeperServe(UnlockArgs),
     /// What can be known without the passphrase
     Status,
     /// Check every byte of the vault
@@ -262,7 +272,7 @@ pub(super) struct ImportArgs {
     pub identity: Option<PathBuf>,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(super) struct PurgeArgs {
     /// Only these items of memory (repeatable)
     #[arg(long, value_name = "ID")]
@@ -472,6 +482,24 @@ pub(super) struct SearchArgs {
     /// Also the messages around each hit
     #[arg(short = 'C', long, value_name = "N", default_value_t = 0)]
     pub context: usize,
+}
+
+#[derive(Args)]
+pub(super) struct UnlockArgs {
+    /// Lock after so long without use, as in 15m or 2h; at most 8h, and after 8h in any case
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub idle: Option<Duration>,
+}
+
+/// A span of time that a keeper may idle.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span = text.parse::<jiff::SignedDuration>();
+    let span = span.ok().and_then(|span| Duration::try_from(span).ok());
+    match span {
+        Some(span) if !span.is_zero() && span <= LIMIT => Ok(span),
+        Some(_) => Err("must be more than nothing and at most 8h".to_owned()),
+        None => Err("is not a time such as 15m, 90s or 2h".to_owned()),
+    }
 }
 
 #[derive(Args)]

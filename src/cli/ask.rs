@@ -35,7 +35,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     let (mut session, keys) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default())
     } else {
-        let vault = shell.unlock_to_write()?;
+        let mut vault = shell.open_to_write()?;
         let keys = vault.provider_keys()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::New);
         (talk::session(&shell, vault, settings, opening)?, keys)

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::output::complain;
 use crate::chat::ChatError;
 use crate::config::ConfigError;
+use crate::keeper::KeeperError;
 use crate::memory::EditError;
 use crate::provider::ProviderError;
 use crate::seal::SealError;
@@ -15,7 +16,7 @@ use crate::store::StoreError;
 #[cfg(feature = "age")]
 use crate::transfer::AgeError;
 use crate::transfer::TransferError;
-use crate::vault::VaultError;
+use crate::vault::{RemoteError, VaultError};
 
 /// Everything that can end a command.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub(super) enum Failure {
     Usage(clap::Error),
     #[error("these key derivation options are not allowed: {0}")]
     KdfOption(#[source] SealError),
+    #[error(transparent)]
+    Keeper(KeeperError),
     #[error("there is no terminal to ask on")]
     NoTerminal,
     #[error("interrupted")]
@@ -109,6 +112,15 @@ pub(super) enum Failure {
 impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
         Failure::Chat(error.into())
+    }
+}
+
+impl From<KeeperError> for Failure {
+    fn from(error: KeeperError) -> Self {
+        match error {
+            KeeperError::Vault(error) => error.into(),
+            other => Failure::Keeper(other),
+        }
     }
 }
 
@@ -224,9 +236,15 @@ impl Failure {
             }
             Failure::Config(ConfigError::UnknownKey { .. }) => "agent config list shows them all",
             Failure::Usage(_) => "agent help shows what there is",
+            Failure::Keeper(KeeperError::OtherVersion | KeeperError::Misunderstood) => {
+                "agent lock ends it; then unlock again"
+            }
+            Failure::Keeper(KeeperError::UnsafeDirectory(_) | KeeperError::UnsafeSocket(_)) => {
+                "see who made it, and remove it"
+            }
             Failure::NoTerminal => {
                 "give the passphrase with --passphrase-file, --passphrase-fd, \
-                 --passphrase-command or AGENT_PASSPHRASE"
+                 --passphrase-command or AGENT_PASSPHRASE, or run agent unlock first"
             }
             Failure::PassphraseFileOpen { path, .. } => {
                 return Some(format!("chmod 600 {}", path.display()));
@@ -319,6 +337,13 @@ fn vault_hint(error: &VaultError) -> Option<String> {
         VaultError::Damaged(_) | VaultError::Sealed { .. } => {
             "agent verify shows what is damaged, agent repair mends; what opens stays readable"
         }
+        VaultError::Remote(RemoteError::Locked) => {
+            "agent unlock opens it again; what was answered before is kept"
+        }
+        VaultError::Remote(RemoteError::Unanswered) => {
+            "look whether it is there before you run the command again"
+        }
+        VaultError::Remote(RemoteError::Misunderstood) => "agent lock ends it; then unlock again",
         VaultError::RecordTooLong { .. } => "split the text into parts",
         VaultError::Seal(SealError::KdfMemoryLeft { .. } | SealError::KdfAllocation { .. }) => {
             "close other programs, or open the vault on a machine with more memory"

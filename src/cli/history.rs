@@ -1,19 +1,18 @@
 //! `agent history …`: conversations from the command line.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::HistoryAction;
+use super::args::{HistoryAction, PurgeArgs};
 use super::failure::Failure;
 use super::mend;
 use super::output::{harmless, one_line, print_json, print_line};
 use super::shell::{Shell, now};
-use crate::chat::{ChatError, Conversations, FoundConversation, PurgeTargets, transcript};
-use crate::memory::Memory;
+use crate::chat::{ChatError, Conversations, FoundConversation, transcript};
+use crate::keeper::Opened;
 use crate::model::{ConversationEvent, ConversationOp, Id, Message, Record, Role, Text, Timestamp};
-use crate::vault::{Log, Vault, View};
+use crate::vault::{Log, View};
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -25,14 +24,22 @@ struct Row<'a> {
 }
 
 pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failure> {
+    if let HistoryAction::Delete { cids, purge: true } = action {
+        let args = PurgeArgs {
+            conversation: cids,
+            yes: true,
+            ..PurgeArgs::default()
+        };
+        return mend::purge(&shell, &args);
+    }
     let reads = matches!(
         action,
         HistoryAction::List { .. } | HistoryAction::Show { .. }
     );
     let mut vault = if reads {
-        shell.unlock()?
+        shell.open()?
     } else {
-        shell.unlock_to_write()?
+        shell.open_to_write()?
     };
     let mut view = View::load(&mut vault, Conversations::default())?;
     match action {
@@ -44,17 +51,7 @@ pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failu
             };
             change(&shell, &mut vault, &mut view, &[cid], &op, "renamed")?;
         }
-        HistoryAction::Delete { cids, purge: true } => {
-            let ids: Result<BTreeSet<Id>, Failure> =
-                cids.iter().map(|prefix| find(&view.fold, prefix)).collect();
-            let targets = PurgeTargets {
-                conversations: ids?,
-                ..PurgeTargets::default()
-            };
-            let memory = View::load(&mut vault, Memory::new())?;
-            return mend::purge_targets(&shell, &mut vault, &memory, &view, &targets, true);
-        }
-        HistoryAction::Delete { cids, purge: false } => {
+        HistoryAction::Delete { cids, .. } => {
             let done = "hidden everywhere; the bytes stay until purged";
             change(
                 &shell,
@@ -67,7 +64,7 @@ pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failu
         }
     }
     if reads {
-        return shell.verdict(&vault);
+        return shell.verdict(&mut vault);
     }
     if view.is_behind() {
         view.save(&mut vault).ok();
@@ -126,7 +123,7 @@ pub(super) fn local(at: Timestamp) -> String {
 
 fn show(
     shell: &Shell,
-    vault: &mut Vault,
+    vault: &mut Opened,
     all: &Conversations,
     prefix: &str,
 ) -> Result<(), Failure> {
@@ -168,7 +165,7 @@ fn print_message(message: &Message) -> Result<(), Failure> {
 
 fn change(
     shell: &Shell,
-    vault: &mut Vault,
+    vault: &mut Opened,
     view: &mut View<Conversations>,
     prefixes: &[String],
     op: &ConversationOp,

@@ -18,14 +18,14 @@ const KEY_BYTES_MAX: u64 = 16 * 1024;
 pub(super) fn run(shell: Shell, action: KeysAction) -> Result<ExitCode, Failure> {
     match action {
         KeysAction::Set { name } => {
-            let mut vault = shell.unlock_to_write()?;
+            let mut vault = shell.open_to_write()?;
             let key = ask(&name)?;
             let key = Zeroizing::new(key.expose().to_owned());
-            vault.change_provider_keys(|keys| keys.put(&name, key))?;
+            vault.put_provider_key(&name, key)?;
             shell.note(&format!("Sealed the key for {name}."));
         }
         KeysAction::List => {
-            let keys = shell.unlock()?.provider_keys()?;
+            let keys = shell.open()?.provider_keys()?;
             let names: Vec<&str> = keys.names().collect();
             if shell.global.json {
                 print_json(&names)?;
@@ -34,10 +34,8 @@ pub(super) fn run(shell: Shell, action: KeysAction) -> Result<ExitCode, Failure>
             }
         }
         KeysAction::Remove { name } => {
-            let mut vault = shell.unlock_to_write()?;
-            let mut removed = false;
-            vault.change_provider_keys(|keys| removed = keys.remove(&name))?;
-            if !removed {
+            let mut vault = shell.open_to_write()?;
+            if !vault.remove_provider_key(&name)? {
                 return Err(Failure::NoSuchKey(name));
             }
             shell.note(&format!("Removed the key for {name}."));

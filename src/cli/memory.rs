@@ -1,16 +1,15 @@
 //! `agent memory …`: long-term memory from the command line.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{KindArg, MemoryAction, StatusArg};
+use super::args::{KindArg, MemoryAction, PurgeArgs, StatusArg};
 use super::failure::Failure;
 use super::mend;
 use super::output::{one_line, print_json, print_line};
 use super::shell::{Shell, now};
-use crate::chat::{Conversations, PurgeTargets};
+use crate::keeper::Opened;
 use crate::memory::{
     self, Accepted, Context, Filter, Found, Judgement, Memory, Stored, approve_shown,
     edit_by_command,
@@ -18,7 +17,7 @@ use crate::memory::{
 use crate::model::{
     Id, Item, Kind, MemoryEvent, MemoryOp, Record, Source, Status, Text, Timestamp,
 };
-use crate::vault::{Log, Vault, View};
+use crate::vault::{Log, View};
 
 impl From<KindArg> for Kind {
     fn from(kind: KindArg) -> Self {
@@ -82,11 +81,19 @@ fn word<T: Serialize>(value: &T) -> String {
 
 struct Desk {
     shell: Shell,
-    vault: Vault,
+    vault: Opened,
     view: View<Memory>,
 }
 
 pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failure> {
+    if let MemoryAction::Forget { ids, purge: true } = action {
+        let args = PurgeArgs {
+            memory: ids,
+            yes: true,
+            ..PurgeArgs::default()
+        };
+        return mend::purge(&shell, &args);
+    }
     let reads = matches!(
         action,
         MemoryAction::List { .. }
@@ -95,9 +102,9 @@ pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failur
             | MemoryAction::Pending
     );
     let mut vault = if reads {
-        shell.unlock()?
+        shell.open()?
     } else {
-        shell.unlock_to_write()?
+        shell.open_to_write()?
     };
     let view = View::load(&mut vault, Memory::new())?;
     if view.was_rebuilt() {
@@ -106,7 +113,7 @@ pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failur
     let mut desk = Desk { shell, vault, view };
     desk.act(action)?;
     if reads {
-        return desk.shell.verdict(&desk.vault);
+        return desk.shell.verdict(&mut desk.vault);
     }
     // The change is in the log already; a checkpoint that fails only costs the next start time.
     if desk.view.is_behind()
@@ -140,8 +147,7 @@ impl Desk {
                 let op = edit_by_command(id, &text, &self.view.fold)?;
                 self.change(vec![op], "changed")
             }
-            MemoryAction::Forget { ids, purge: true } => self.purge(&ids),
-            MemoryAction::Forget { ids, purge: false } => {
+            MemoryAction::Forget { ids, .. } => {
                 let ops = self.each(&ids, |id| MemoryOp::Forget { id })?;
                 self.change(ops, "hidden everywhere; the bytes stay until purged")
             }
@@ -159,26 +165,6 @@ impl Desk {
                 self.change(ops, "not pinned any more")
             }
         }
-    }
-
-    /// Forgets items and takes them out of every file.
-    fn purge(&mut self, ids: &[String]) -> Result<(), Failure> {
-        let items: Result<BTreeSet<Id>, Failure> = ids.iter().map(|p| self.find(p)).collect();
-        let targets = PurgeTargets {
-            items: items?,
-            ..PurgeTargets::default()
-        };
-        let all = View::load(&mut self.vault, Conversations::default())?;
-        mend::purge_targets(
-            &self.shell,
-            &mut self.vault,
-            &self.view,
-            &all,
-            &targets,
-            true,
-        )?;
-        self.view.catch_up(&mut self.vault)?;
-        Ok(())
     }
 
     fn find(&self, prefix: &str) -> Result<Id, Failure> {

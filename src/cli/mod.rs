@@ -12,6 +12,7 @@ mod failure;
 mod guard;
 mod history;
 mod init;
+mod keeper;
 mod keys;
 mod lines;
 mod memory;
@@ -110,6 +111,9 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Search(args)) => search::run(&shell, &args),
         Some(Command::RecallBench) => search::recall_bench(),
         Some(Command::Watch(args)) => watch::run(shell, &args),
+        Some(Command::Unlock(args)) => keeper::unlock(&shell, &args),
+        Some(Command::Lock) => keeper::lock(&shell),
+        Some(Command::KeeperServe(args)) => keeper::serve(&shell, &args),
         Some(Command::Status) => status::status(&shell),
         Some(Command::Verify(args)) => status::verify(shell, &args),
         Some(Command::Repair) => mend::repair(&shell),

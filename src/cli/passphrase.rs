@@ -26,6 +26,14 @@ pub(super) fn find(global: &Global, environment: &Environment) -> Result<Passphr
     Ok(Passphrase::new(typed).map_err(crate::vault::VaultError::Seal)?)
 }
 
+/// Whether a source other than the terminal is named.
+pub(super) fn is_given(global: &Global, environment: &Environment) -> Result<bool, Failure> {
+    let named = global.passphrase_file.is_some()
+        || global.passphrase_fd.is_some()
+        || global.passphrase_command.is_some();
+    Ok(named || environment.passphrase()?.is_some())
+}
+
 /// The passphrase, if a source other than the terminal is named.
 pub(super) fn given(
     global: &Global,

@@ -14,6 +14,7 @@ use super::history::{find, local};
 use super::output::{one_line, print_json, print_line, stdout_is_terminal};
 use super::shell::Shell;
 use crate::chat::{ChatError, Conversations, Recall, transcript};
+use crate::keeper::Opened;
 use crate::memory::Memory;
 use crate::model::{Id, MemoryOp, Message, Record, Role, Text, Timestamp};
 use crate::recall::search::Scope;
@@ -44,7 +45,7 @@ struct Row {
 
 struct Search<'a> {
     shell: &'a Shell,
-    vault: Vault,
+    vault: Opened,
     recall: Recall,
     query: Query,
     memory: View<Memory>,
@@ -52,7 +53,7 @@ struct Search<'a> {
 }
 
 pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure> {
-    let mut vault = shell.unlock()?;
+    let mut vault = shell.open()?;
     let files = [vault.index_files(), vault.index_files()];
     let mut recall = Recall::open(files, &mut vault)?;
     let filter = filter(&mut vault, args)?;
@@ -83,10 +84,10 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
         marks,
     };
     search.show(&hits, args.context)?;
-    shell.verdict(&search.vault)
+    shell.verdict(&mut search.vault)
 }
 
-fn filter(vault: &mut Vault, args: &SearchArgs) -> Result<Filter, Failure> {
+fn filter(vault: &mut Opened, args: &SearchArgs) -> Result<Filter, Failure> {
     let conversation = match &args.cid {
         None => None,
         Some(prefix) => {
@@ -125,7 +126,7 @@ fn moment(text: &str) -> Result<Timestamp, Failure> {
 }
 
 /// The words of a record, for checking phrases.
-fn text_at(vault: &mut Vault, seq: u64) -> Result<Option<Text>, Failure> {
+fn text_at(vault: &mut Opened, seq: u64) -> Result<Option<Text>, Failure> {
     Ok(match record_at(vault, seq)? {
         Some(Record::Message(message)) => Some(message.plain()),
         Some(Record::Memory(event)) => match event.op {
@@ -139,7 +140,7 @@ fn text_at(vault: &mut Vault, seq: u64) -> Result<Option<Text>, Failure> {
     })
 }
 
-fn record_at(vault: &mut Vault, seq: u64) -> Result<Option<Record>, Failure> {
+fn record_at(vault: &mut Opened, seq: u64) -> Result<Option<Record>, Failure> {
     let batch = vault.read(seq - 1)?;
     let entry = batch.first().filter(|entry| entry.seq == seq);
     Ok(entry.and_then(|entry| entry.record().ok()))
@@ -329,7 +330,7 @@ fn sealed_index(records: &[Record]) -> Result<Index, Failure> {
     for batch in records.chunks(2048) {
         vault.append(batch)?;
     }
-    let shelf = Box::new(SealedShelf::new(vault.index_files()));
+    let shelf = Box::new(SealedShelf::new(Box::new(vault.index_files())));
     let mut index = Index::open(shelf, crate::recall::CACHE_CHUNKS)?;
     let mut link = [0; 32];
     loop {

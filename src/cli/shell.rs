@@ -10,10 +10,11 @@ use super::output::{complain, stderr_is_terminal};
 use super::passphrase;
 use super::secret_input::ask_hidden;
 use crate::config::{self, ApiKey, Config, Environment, Paths};
+use crate::keeper::{Client, Condition, Handover, KeeperError, Opened, Place};
 use crate::model::Timestamp;
-use crate::seal::{RecoveryCode, keys_are_locked};
+use crate::seal::{RecoveryCode, VaultId, keys_are_locked};
 use crate::store::{FileStore, Holder, Store, Wait};
-use crate::vault::{LockedVault, ProviderKeys, Secret, Vault, VaultError};
+use crate::vault::{LockedVault, ProviderKeys, Vault, VaultError};
 
 pub(super) struct Shell {
     pub global: Global,
@@ -98,46 +99,17 @@ impl Shell {
         }
     }
 
-    /// Reads the header, asks for the passphrase and unlocks.
+    /// Unlocks the vault in this process, for what needs its keys.
     pub(super) fn unlock(&self) -> Result<Vault, Failure> {
-        let locked = LockedVault::open(self.store()?, self.wait())?;
-        let mut vault = if self.global.recovery_code {
-            let text: Zeroizing<String> = ask_hidden("Recovery code: ")?;
-            let code = RecoveryCode::parse(&text)?;
-            locked.unlock_with(&Secret::RecoveryCode(&code))?
-        } else {
-            let passphrase = passphrase::find(&self.global, &self.environment)?;
-            locked.unlock(&passphrase)?
-        };
-        self.say_about(&mut vault)?;
+        let mut vault = self.unlock_locked(LockedVault::open(self.store()?, self.wait())?)?;
+        if self.say_about(&Condition::of(&vault)) {
+            vault.accept_rollback(now())?;
+        }
         Ok(vault)
     }
 
-    /// What a person must know about a vault before it is used.
-    fn say_about(&self, vault: &mut Vault) -> Result<(), Failure> {
-        if !keys_are_locked() && !self.global.quiet {
-            complain(
-                "warning: the keys could not be locked in memory and may be swapped out \
-                 (see `ulimit -l`)",
-            );
-        }
-        for damage in vault.damage() {
-            complain(&format!(
-                "warning: damaged: {damage}; everything else is readable"
-            ));
-        }
-        if let Some(rollback) = vault.rollback() {
-            if !self.global.accept_rollback {
-                return Ok(());
-            }
-            complain(&format!("warning: {rollback}; going on, as you said"));
-            vault.accept_rollback(now())?;
-        }
-        Ok(())
-    }
-
-    /// Unlocks for a command that changes something: a vault that was rolled back is refused
-    /// before anything is asked or done.
+    /// Unlocks by the secret itself, to change what a keeper cannot; a vault that was rolled back
+    /// is refused.
     pub(super) fn unlock_to_write(&self) -> Result<Vault, Failure> {
         let vault = self.unlock()?;
         match vault.rollback() {
@@ -146,11 +118,105 @@ impl Shell {
         }
     }
 
+    /// Unlocks what was read with what the options, the environment or the terminal give.
+    fn unlock_locked(&self, locked: LockedVault) -> Result<Vault, Failure> {
+        let vault = locked.unlock_with(&self.handover()?.secret())?;
+        self.say_unlocked_keys();
+        Ok(vault)
+    }
+
+    /// What to unlock with.
+    pub(super) fn handover(&self) -> Result<Handover, Failure> {
+        if self.global.recovery_code {
+            let text: Zeroizing<String> = ask_hidden("Recovery code: ")?;
+            return Ok(Handover::RecoveryCode(RecoveryCode::parse(&text)?));
+        }
+        let passphrase = passphrase::find(&self.global, &self.environment)?;
+        Ok(Handover::Passphrase(passphrase))
+    }
+
+    fn say_unlocked_keys(&self) {
+        if !keys_are_locked() {
+            self.note(
+                "warning: the keys could not be locked in memory and may be swapped out \
+                 (see `ulimit -l`)",
+            );
+        }
+    }
+
+    /// Says what a person must know about a vault before it is used. Returns whether a roll-back
+    /// is to be accepted.
+    pub(super) fn say_about(&self, condition: &Condition) -> bool {
+        for damage in &condition.damage {
+            complain(&format!(
+                "warning: damaged: {damage}; everything else is readable"
+            ));
+        }
+        let accepted = condition
+            .rollback
+            .as_ref()
+            .filter(|_| self.global.accept_rollback);
+        if let Some(rollback) = accepted {
+            complain(&format!("warning: {rollback}; going on, as you said"));
+        }
+        accepted.is_some()
+    }
+
+    /// Opens the vault: through the keeper, if one holds it and no other way in was named; else
+    /// with the passphrase.
+    pub(super) fn open(&self) -> Result<Opened, Failure> {
+        let locked = LockedVault::open(self.store()?, self.wait())?;
+        let mut opened = match self.keeper(&locked)? {
+            Some(client) => Opened::Keeper(client),
+            None => Opened::Vault(Box::new(self.unlock_locked(locked)?)),
+        };
+        if self.say_about(&opened.first_condition()) {
+            opened.accept_rollback(now())?;
+        }
+        Ok(opened)
+    }
+
+    /// The keeper, where one answers and may be asked. One that cannot be used is told of, and the
+    /// passphrase serves.
+    fn keeper(&self, locked: &LockedVault) -> Result<Option<Client>, Failure> {
+        let named =
+            self.global.recovery_code || passphrase::is_given(&self.global, &self.environment)?;
+        if named {
+            return Ok(None);
+        }
+        let vault = locked.header().vault;
+        match Client::open(&self.keeper_place(vault), vault, self.wait()) {
+            Ok(found) => Ok(found),
+            Err(KeeperError::Vault(error)) => Err(error.into()),
+            Err(error) => {
+                self.note(&format!("warning: {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Where the keeper of a vault in this directory listens.
+    pub(super) fn keeper_place(&self, vault: VaultId) -> Place {
+        let runtime_dir = self.environment.runtime_dir.as_deref();
+        Place::find(runtime_dir, vault, &self.paths.state_dir)
+    }
+
+    /// Opens for a command that changes something: a vault that was rolled back is refused before
+    /// anything is asked or done.
+    pub(super) fn open_to_write(&self) -> Result<Opened, Failure> {
+        let opened = self.open()?;
+        match opened.first_condition().rollback {
+            Some(rollback) => Err(VaultError::from(rollback).into()),
+            None => Ok(opened),
+        }
+    }
+
     /// What a command that has shown what is there ends with: the warning stands even so.
-    pub(super) fn verdict(&self, vault: &Vault) -> Result<std::process::ExitCode, Failure> {
-        match (vault.rollback(), vault.damage().first()) {
-            (Some(rollback), _) => Err(VaultError::from(rollback.clone()).into()),
-            (None, Some(damage)) => Err(VaultError::Damaged(damage.clone()).into()),
+    pub(super) fn verdict(&self, opened: &mut Opened) -> Result<std::process::ExitCode, Failure> {
+        let condition = opened.condition()?;
+        match (condition.rollback, condition.damage.into_iter().next()) {
+            (Some(rollback), _) => Err(VaultError::from(rollback).into()),
+            (None, Some(damage)) => Err(VaultError::Damaged(damage).into()),
             (None, None) => Ok(std::process::ExitCode::SUCCESS),
         }
     }

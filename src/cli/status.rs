@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::args::VerifyArgs;
 use super::failure::Failure;
+use super::keeper::unlocked;
 use super::output::{Meter, print_json, print_line};
 use super::shell::Shell;
+use crate::keeper;
 use crate::seal::SlotKind;
 use crate::vault::{Finding, VaultError, structure};
 
@@ -23,6 +25,8 @@ struct Status {
     log_bytes: u64,
     total_bytes: u64,
     findings: Vec<String>,
+    /// None while no keeper holds the vault open.
+    keeper: Option<keeper::Status>,
 }
 
 #[derive(Serialize)]
@@ -73,6 +77,10 @@ fn slot_row((id, kind, label): (String, SlotKind, String)) -> SlotRow {
 
 fn look(shell: &Shell) -> Result<(Status, bool), Failure> {
     let found = structure(shell.store()?.as_ref())?;
+    let keeper = keeper::status(&shell.keeper_place(found.vault)).unwrap_or_else(|error| {
+        shell.note(&format!("warning: {error}"));
+        None
+    });
     let wrong = found.findings.iter().any(Finding::is_error);
     let status = Status {
         path: shell.paths.state_dir.display().to_string(),
@@ -85,6 +93,7 @@ fn look(shell: &Shell) -> Result<(Status, bool), Failure> {
         log_bytes: found.log_bytes,
         total_bytes: found.total_bytes,
         findings: found.findings.iter().map(describe).collect(),
+        keeper,
     };
     Ok((status, wrong))
 }
@@ -116,6 +125,11 @@ pub(super) fn status(shell: &Shell) -> Result<ExitCode, Failure> {
         };
         print_line(&format!("slot      {} ({}){kdf}", slot.kind, &slot.id[..8]))?;
     }
+    let keeper = status.keeper.as_ref();
+    print_line(&format!(
+        "keeper    {}",
+        keeper.map_or_else(|| "locked".to_owned(), unlocked)
+    ))?;
     status
         .findings
         .iter()

@@ -8,10 +8,11 @@ use super::lines::attached;
 use super::output::{harmless, print};
 use super::shell::{Shell, now, sealed_key};
 use crate::chat::{Answer, Opening, Recall, Session, Settings, Told};
+use crate::keeper::Opened;
 use crate::memory::Budgets;
 use crate::model::{Surface, Text};
 use crate::provider::{Chosen, Notice, select};
-use crate::vault::{ProviderKeys, ScratchLog, Vault};
+use crate::vault::{ProviderKeys, ScratchLog};
 
 /// The settings of a sitting, from the options and the configuration.
 pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings {
@@ -63,7 +64,7 @@ pub(super) fn choose(
 /// A session on the vault.
 pub(super) fn session(
     shell: &Shell,
-    vault: Vault,
+    vault: Opened,
     settings: Settings,
     opening: Opening,
 ) -> Result<Session, Failure> {

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::output::{Meter, complain, one_line, print_json, print_line, stdout_is_terminal};
 use super::plain_file::PlainFile;
 use super::shell::{Shell, now};
+use crate::keeper::Opened;
 use crate::transfer::{
     ArticleSinks, ArticleSources, Bad, ExportOptions, Exported, Format, ImportOptions, Imported,
     Origin, Progress, Source, TransferError, export, export_article, import, import_article,
@@ -37,7 +38,7 @@ pub(super) fn run_export(shell: &Shell, args: &ExportArgs) -> Result<ExitCode, F
     if to_stdout && matches!(args.format, ExportFormat::Article) {
         return Err(Failure::ArticleNeedsDirectory);
     }
-    let mut vault = shell.unlock()?;
+    let mut vault = shell.open()?;
     if !sealed {
         complain("warning: the export is plaintext: whoever can read it reads everything in it");
     }
@@ -63,7 +64,7 @@ pub(super) fn run_export(shell: &Shell, args: &ExportArgs) -> Result<ExitCode, F
             path.display()
         ));
     }
-    shell.verdict(&vault)
+    shell.verdict(&mut vault)
 }
 
 fn options(args: &ExportArgs) -> ExportOptions {
@@ -75,7 +76,7 @@ fn options(args: &ExportArgs) -> ExportOptions {
 
 fn to_file(
     shell: &Shell,
-    vault: &mut Vault,
+    vault: &mut Opened,
     args: &ExportArgs,
     to_stdout: bool,
 ) -> Result<Exported, Failure> {
@@ -102,7 +103,7 @@ fn to_file(
 
 fn through_age<W: Write>(
     shell: &Shell,
-    vault: &mut Vault,
+    vault: &mut Opened,
     args: &ExportArgs,
     format: Format,
     mut sink: W,
@@ -132,7 +133,7 @@ fn through_age<W: Write>(
 /// The article's three files, in a directory that is new.
 fn to_directory(
     shell: &Shell,
-    vault: &mut Vault,
+    vault: &mut Opened,
     args: &ExportArgs,
     dir: &Path,
 ) -> Result<Exported, Failure> {

@@ -8,17 +8,18 @@ use super::args::WatchArgs;
 use super::failure::Failure;
 use super::output::{harmless, one_line, print_json_line, print_line};
 use super::shell::Shell;
+use crate::keeper::Opened;
 use crate::model::{MemoryEvent, MemoryOp, Message, Record, Role};
-use crate::vault::{Entry, Log, Vault};
+use crate::vault::{Entry, Log};
 
 /// How often the files are looked at where no event says so: network file systems.
 pub(super) const POLL: Duration = Duration::from_secs(5);
 
 pub(super) fn run(shell: Shell, args: &WatchArgs) -> Result<ExitCode, Failure> {
-    let mut vault = shell.unlock()?;
+    let mut vault = shell.open()?;
     let (sender, woken) = mpsc::channel();
     // Watch first, then look: what is appended in between is seen by the look.
-    let _watching = vault.store().watch(Box::new(move || {
+    let _watching = shell.store()?.watch(Box::new(move || {
         sender.send(()).ok();
     }));
     let mut after = match args.since {
@@ -35,7 +36,7 @@ pub(super) fn run(shell: Shell, args: &WatchArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-fn print_behind(shell: &Shell, vault: &mut Vault, after: &mut u64) -> Result<(), Failure> {
+fn print_behind(shell: &Shell, vault: &mut Opened, after: &mut u64) -> Result<(), Failure> {
     loop {
         let batch = vault.read(*after)?;
         let Some(last) = batch.last() else {

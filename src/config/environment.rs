@@ -69,6 +69,8 @@ pub struct Environment {
     pub openai_base_url: Option<String>,
     /// `OLLAMA_HOST`, in any of the forms that Ollama takes.
     pub ollama_host: Option<String>,
+    /// `XDG_RUNTIME_DIR`, a directory of this login alone.
+    pub runtime_dir: Option<PathBuf>,
     /// `None` where there is no home.
     pub directories: Option<Directories>,
     lookup: fn(&str) -> Option<OsString>,
@@ -99,6 +101,7 @@ impl Environment {
             anthropic_base_url: text("ANTHROPIC_BASE_URL")?,
             openai_base_url: text("OPENAI_BASE_URL")?,
             ollama_host: text("OLLAMA_HOST")?,
+            runtime_dir: raw("XDG_RUNTIME_DIR").map(PathBuf::from),
             directories,
             lookup,
         })

@@ -1,40 +1,29 @@
 //! The vault's own shelf: index files as sealed blobs.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
 use super::shelf::{FileMark, SealedManifest, Shelf, ShelfError, ShelfLock};
-use crate::vault::{IndexFiles, IndexLock, SealedFile, VaultError};
+use crate::vault::{IndexFiles, SealedFile, VaultError};
 
 /// Index files of an open vault. Writing needs the lock that `try_lock` gave.
 pub struct SealedShelf {
-    files: IndexFiles,
-    lock: Rc<RefCell<Option<IndexLock>>>,
+    files: Rc<dyn IndexFiles>,
 }
 
 impl SealedShelf {
-    pub fn new(files: IndexFiles) -> Self {
+    pub fn new(files: Box<dyn IndexFiles>) -> Self {
         SealedShelf {
-            files,
-            lock: Rc::default(),
+            files: files.into(),
         }
-    }
-
-    fn locked<T>(
-        &self,
-        act: impl FnOnce(&IndexLock) -> Result<T, VaultError>,
-    ) -> Result<T, ShelfError> {
-        let lock = self.lock.borrow();
-        let lock = lock.as_ref().ok_or(ShelfError::Conflict)?;
-        act(lock).map_err(shelf_error)
     }
 }
 
 fn shelf_error(error: VaultError) -> ShelfError {
     match error {
         VaultError::Restless => ShelfError::Missing,
+        VaultError::IndexNotLocked => ShelfError::Conflict,
         VaultError::Sealed { .. } => ShelfError::Damaged,
         other => ShelfError::Store(Box::new(other)),
     }
@@ -49,11 +38,11 @@ fn sealed(mark: &FileMark) -> SealedFile {
 }
 
 /// Lets the lock go on drop.
-struct Release(Rc<RefCell<Option<IndexLock>>>);
+struct Release(Rc<dyn IndexFiles>);
 
 impl Drop for Release {
     fn drop(&mut self) {
-        self.0.borrow_mut().take();
+        self.0.unlock();
     }
 }
 
@@ -67,7 +56,7 @@ impl Shelf for SealedShelf {
     }
 
     fn write(&self, bytes: &[u8]) -> Result<FileMark, ShelfError> {
-        let file = self.locked(|lock| self.files.write(lock, bytes))?;
+        let file = self.files.write(bytes).map_err(shelf_error)?;
         let SealedFile {
             name,
             generation,
@@ -82,7 +71,7 @@ impl Shelf for SealedShelf {
     }
 
     fn remove(&self, name: &[u8; 16]) -> Result<(), ShelfError> {
-        self.locked(|lock| self.files.remove(lock, *name))
+        self.files.remove(*name).map_err(shelf_error)
     }
 
     fn list(&self) -> Result<Vec<[u8; 16]>, ShelfError> {
@@ -95,15 +84,14 @@ impl Shelf for SealedShelf {
     }
 
     fn replace_manifest(&self, expected: Option<u64>, bytes: &[u8]) -> Result<u64, ShelfError> {
-        self.locked(|lock| self.files.replace_manifest(lock, expected, bytes))?
+        self.files
+            .replace_manifest(expected, bytes)
+            .map_err(shelf_error)?
             .ok_or(ShelfError::Conflict)
     }
 
     fn try_lock(&self) -> Result<Option<ShelfLock>, ShelfError> {
-        let Some(lock) = self.files.try_lock().map_err(shelf_error)? else {
-            return Ok(None);
-        };
-        *self.lock.borrow_mut() = Some(lock);
-        Ok(Some(Box::new(Release(self.lock.clone()))))
+        let taken = self.files.lock().map_err(shelf_error)?;
+        Ok(taken.then(|| Box::new(Release(self.files.clone())) as ShelfLock))
     }
 }

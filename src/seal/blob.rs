@@ -307,7 +307,7 @@ impl DataKey {
         for index in 0..blob.chunks() {
             let (offset, len) = blob.chunk_place(index).expect("index is below the count");
             let start = out.len();
-            out.extend(&file[offset as usize..offset as usize + len]);
+            out.push(&file[offset as usize..offset as usize + len]);
             blob.open_chunk(index, &mut out[start..])?;
             let end = out.len() - TAG_BYTES;
             out.truncate(end);

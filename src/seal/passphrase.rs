@@ -45,7 +45,8 @@ impl Passphrase {
         }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// The words themselves, for the process that is to unlock.
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 

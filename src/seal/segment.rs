@@ -169,26 +169,11 @@ impl Salvage {
     }
 }
 
-pub(super) fn push_wiped(text: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
-    make_room(text, more.len());
-    text.extend_from_slice(more);
-}
-
-/// Grows without leaving unwiped copies behind.
-fn make_room(text: &mut Zeroizing<Vec<u8>>, more: usize) {
-    let wanted = text.len() + more;
-    if wanted > text.capacity() {
-        let mut grown = Zeroizing::new(Vec::with_capacity(wanted.max(2 * text.capacity())));
-        grown.extend_from_slice(text);
-        *text = grown;
-    }
-}
-
 /// Builds a segment record by record.
 pub struct SegmentWriter {
     before: Position,
     at: Position,
-    text: Zeroizing<Vec<u8>>,
+    text: Plaintext,
 }
 
 impl SegmentWriter {
@@ -197,17 +182,29 @@ impl SegmentWriter {
         SegmentWriter {
             before,
             at: before,
-            text: Zeroizing::new(vec![0; SEGMENT_HEAD_BYTES]),
+            text: Plaintext::new(vec![0; SEGMENT_HEAD_BYTES]),
         }
     }
 
     pub fn push(&mut self, chain: &Chain, record: &[u8]) -> Result<Position, SealError> {
         check_record(record)?;
-        make_room(&mut self.text, record.len() + 1);
-        self.text.extend_from_slice(record);
-        self.text.push(b'\n');
+        self.text.make_room(record.len() + 1);
+        self.text.push(record);
+        self.text.push(b"\n");
         self.at = chain.next(self.at, record);
         Ok(self.at)
+    }
+
+    /// Starts where this one ends, with as much room, and hands this one over.
+    pub fn take_full(&mut self) -> SegmentWriter {
+        let mut text = Plaintext::with_capacity(self.text.len());
+        text.push(&[0; SEGMENT_HEAD_BYTES]);
+        let next = SegmentWriter {
+            before: self.at,
+            at: self.at,
+            text,
+        };
+        std::mem::replace(self, next)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -2,19 +2,15 @@
 
 use std::io::BufRead;
 
-use zeroize::{Zeroize, Zeroizing};
-
 use super::blob::{Blob, BlobId, BlobKind, CHUNK_BYTES, HEAD_BYTES, TAG_BYTES};
 use super::error::SealError;
 use super::frame::{RECORD_BYTES_MAX, check_record};
 use super::keys::DataKey;
-use super::segment::{SEGMENT_HEAD_BYTES, SegmentHead, push_wiped};
+use super::plaintext::Plaintext;
+use super::segment::{SEGMENT_HEAD_BYTES, SegmentHead};
 
 /// Chunks that are asked for at once: with the head, all of a segment of the usual size.
 const CHUNKS_AT_ONCE: u64 = 18;
-
-/// Room that is kept for the next record that is cut by a chunk's end.
-const CUT_BYTES_KEPT: usize = 1 << 20;
 
 /// A segment that is being opened in order. Its records are handed over as they are opened, each
 /// authentic by itself; that none is missing is known once `finish` says so.
@@ -23,7 +19,7 @@ pub struct SegmentStream {
     next: u64,
     head: Option<SegmentHead>,
     /// The start of a record that goes on in the next chunk.
-    cut: Zeroizing<Vec<u8>>,
+    cut: Plaintext,
     records: u64,
 }
 
@@ -43,7 +39,7 @@ impl SegmentStream {
             blob: Blob::read(key, id, start, file_bytes)?,
             next: 0,
             head: None,
-            cut: Zeroizing::new(Vec::new()),
+            cut: Plaintext::default(),
             records: 0,
         })
     }
@@ -75,18 +71,15 @@ impl SegmentStream {
                 if self.cut.is_empty() {
                     each(line)?;
                 } else {
-                    push_wiped(&mut self.cut, line);
+                    self.cut.push(line);
                     check_record(&self.cut)?;
                     each(&self.cut)?;
-                    self.cut.as_mut_slice().zeroize();
-                    self.cut.clear();
-                    if self.cut.capacity() > CUT_BYTES_KEPT {
-                        self.cut = Zeroizing::new(Vec::new());
-                    }
+                    // Its room goes too: the next one may be small, and this was perhaps not.
+                    self.cut = Plaintext::default();
                 }
                 lines = rest;
             }
-            push_wiped(&mut self.cut, lines);
+            self.cut.push(lines);
             if self.cut.len() > RECORD_BYTES_MAX {
                 return Err(SealError::SegmentCount.into());
             }

@@ -200,6 +200,10 @@ impl Store for FailingStore {
         self.look(|| self.inner.list(dir))
     }
 
+    fn names(&self, dir: Dir) -> Result<Vec<Name>, StoreError> {
+        self.look(|| self.inner.names(dir))
+    }
+
     fn epochs(&self) -> Result<Vec<Dir>, StoreError> {
         self.look(|| self.inner.epochs())
     }

@@ -172,6 +172,20 @@ impl FileStore {
         Ok(entries)
     }
 
+    /// Every entry of a directory of the format that has a name of the format.
+    fn named(&self, dir: Dir) -> Result<Vec<(Name, fs::DirEntry)>, StoreError> {
+        let top = self.root.join(dir.file_name());
+        let mut named = Vec::new();
+        for folder in [None, Some(SESSION_LOG), Some(SEARCH_INDEX)] {
+            let path = folder.map_or_else(|| top.clone(), |folder| top.join(folder));
+            for (name, entry) in self.entries(&path)? {
+                let part = Part::parse(folder, &name);
+                named.extend(part.map(|part| (Name::In(dir, part), entry)));
+            }
+        }
+        Ok(named)
+    }
+
     fn remove_temporary(&self, dir: &Path) -> Result<usize, StoreError> {
         let mut removed = 0;
         for (name, entry) in self.entries(dir)? {
@@ -382,28 +396,27 @@ impl Store for FileStore {
     }
 
     fn list(&self, dir: Dir) -> Result<Vec<Found>, StoreError> {
-        let top = self.root.join(dir.file_name());
         let mut found = Vec::new();
-        for folder in [None, Some(SESSION_LOG), Some(SEARCH_INDEX)] {
-            let path = folder.map_or_else(|| top.clone(), |folder| top.join(folder));
-            for (name, entry) in self.entries(&path)? {
-                let Some(part) = Part::parse(folder, &name) else {
-                    continue;
-                };
-                match entry.metadata() {
-                    Ok(data) if data.is_file() => {
-                        found.push(Found {
-                            name: Name::In(dir, part),
-                            bytes: data.len(),
-                        });
-                    }
-                    // Removed since it was listed, or not a file: not ours.
-                    _ => {}
+        for (name, entry) in self.named(dir)? {
+            match entry.metadata() {
+                Ok(data) if data.is_file() => {
+                    let bytes = data.len();
+                    found.push(Found { name, bytes });
                 }
+                // Removed since it was listed, or not a file: not ours.
+                _ => {}
             }
         }
         found.sort_by_key(|found| found.name);
         Ok(found)
+    }
+
+    fn names(&self, dir: Dir) -> Result<Vec<Name>, StoreError> {
+        let mut entries = self.named(dir)?;
+        entries.retain(|(_, entry)| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        let mut names: Vec<Name> = entries.into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        Ok(names)
     }
 
     fn epochs(&self) -> Result<Vec<Dir>, StoreError> {

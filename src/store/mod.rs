@@ -189,6 +189,15 @@ pub trait Store: Send + Sync {
     /// The files of a directory of the format that have a name of the format.
     fn list(&self, dir: Dir) -> Result<Vec<Found>, StoreError>;
 
+    /// Their names alone, which is quicker where there are many.
+    fn names(&self, dir: Dir) -> Result<Vec<Name>, StoreError> {
+        Ok(self
+            .list(dir)?
+            .into_iter()
+            .map(|found| found.name)
+            .collect())
+    }
+
     /// The epochs there are, live and drafts.
     fn epochs(&self) -> Result<Vec<Dir>, StoreError>;
 

@@ -211,6 +211,7 @@ fn a_draft_counts_once_it_is_published_and_a_sweep_removes_others() {
             .map(|f| f.name)
             .collect();
         assert_eq!(found, [TAIL]);
+        assert_eq!(store.names(Dir::Live(EPOCH)).unwrap(), found);
         store.discard(&lock, Dir::Live(EPOCH)).unwrap();
         assert!(store.list(Dir::Live(EPOCH)).unwrap().is_empty());
         assert!(store.strangers().unwrap().is_empty());

@@ -2,11 +2,9 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use zeroize::Zeroizing;
-
 use super::error::VaultError;
 use super::source::Each;
-use crate::seal::Position;
+use crate::seal::{Plaintext, Position};
 use crate::store::StoreError;
 
 /// Records are handed over in runs of about this size;
@@ -18,7 +16,7 @@ const WAITING_BYTES_MAX: usize = 1 << 20;
 /// A run of records.
 struct Batch {
     first_seq: u64,
-    text: Zeroizing<Vec<u8>>,
+    text: Plaintext,
     /// Where each record ends in `text`.
     ends: Vec<usize>,
     /// Bytes of the source that were read for it.
@@ -42,7 +40,7 @@ impl Batch {
     fn starting_at(first_seq: u64) -> Self {
         Batch {
             first_seq,
-            text: Zeroizing::new(Vec::with_capacity(BATCH_BYTES)),
+            text: Plaintext::with_capacity(BATCH_BYTES),
             ends: Vec::new(),
             read_bytes: 0,
         }
@@ -57,11 +55,8 @@ impl Feeder {
         }
         if self.batch.ends.is_empty() {
             self.batch.first_seq = seq;
-            // Before anything is put in: growing would leave an unwiped copy behind.
-            let text = &mut self.batch.text;
-            text.reserve_exact(record.len());
         }
-        self.batch.text.extend_from_slice(record);
+        self.batch.text.push(record);
         self.batch.ends.push(self.batch.text.len());
         Ok(())
     }

@@ -60,6 +60,21 @@ pub enum Rollback {
     RolledBack { found: u64, remembered: u64 },
 }
 
+/// What can go wrong on the way to a vault that another process holds open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    #[error("the keeper has locked the vault")]
+    Locked,
+    #[error("the keeper has gone without an answer; what it was to write may or may not be there")]
+    Unanswered,
+    #[error("the keeper does not understand this program, or this program not the keeper")]
+    Misunderstood,
+    #[error("the keeper takes at most {max} bytes at once, and these are {len}")]
+    TooLong { len: usize, max: usize },
+    #[error("the keeper could not do it")]
+    Failed,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     #[error("there is no vault in this directory")]
@@ -106,6 +121,10 @@ pub enum VaultError {
     Seal(#[from] SealError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error("the search index is not locked for writing")]
+    IndexNotLocked,
     #[error("a fold's state is not what its version says")]
     FoldState(#[source] serde_json::Error),
 }

@@ -13,19 +13,52 @@ use super::log::sealed_error;
 use crate::seal::{Blob, DataKey, HEAD_BYTES, Random, SealError};
 use crate::store::{Dir, Exclusive, Expected, Name, Part, Store};
 
-/// The index's files of one epoch. Holds a data key of its own, wiped on drop.
-pub struct IndexFiles {
+/// The manifest's generation and its bytes.
+pub type IndexManifest = (u64, Zeroizing<Vec<u8>>);
+
+/// The index's files of one epoch as everything above sees them: the vault's own, or a vault's
+/// across a socket. Without the lock, what changes them is `IndexNotLocked`.
+pub trait IndexFiles {
+    /// One opened chunk; none behind the file's end. A file that is gone is `Restless`: another
+    /// process has merged or rewritten it.
+    fn chunk(
+        &self,
+        file: &SealedFile,
+        index: u64,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;
+
+    /// Seals a new file under a fresh random name.
+    fn write(&self, bytes: &[u8]) -> Result<SealedFile, VaultError>;
+
+    fn remove(&self, name: [u8; 16]) -> Result<(), VaultError>;
+
+    fn list(&self) -> Result<Vec<[u8; 16]>, VaultError>;
+
+    /// The manifest with its generation; none if there is none that opens.
+    fn manifest(&self) -> Result<Option<IndexManifest>, VaultError>;
+
+    /// Replaces the manifest by one of the next generation; none if it is not of `expected`.
+    fn replace_manifest(
+        &self,
+        expected: Option<u64>,
+        bytes: &[u8],
+    ) -> Result<Option<u64>, VaultError>;
+
+    /// Takes the lock of the index's writers; false while another holds it.
+    fn lock(&self) -> Result<bool, VaultError>;
+
+    /// Lets the lock go.
+    fn unlock(&self);
+}
+
+/// The index's files in the vault's own store. Holds a data key of its own, wiped on drop.
+pub struct VaultIndex {
     store: Arc<dyn Store>,
     data: DataKey,
     /// Heads of the files that were opened.
     heads: RefCell<HashMap<[u8; 16], Blob>>,
+    lock: RefCell<Option<Exclusive>>,
 }
-
-/// The lock of those who write index files, held until dropped.
-pub type IndexLock = Exclusive;
-
-/// The manifest's generation and bytes.
-pub type OpenedManifest = (u64, Zeroizing<Vec<u8>>);
 
 /// A file as it was sealed: only that very one is read again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,23 +70,32 @@ pub struct SealedFile {
 
 impl Vault {
     /// The way to the search index of the epoch that is open.
-    pub fn index_files(&self) -> IndexFiles {
-        IndexFiles {
+    pub fn index_files(&self) -> VaultIndex {
+        VaultIndex {
             store: self.store.clone(),
             data: self.key.data_key(self.header.epoch),
             heads: RefCell::new(HashMap::new()),
+            lock: RefCell::new(None),
         }
     }
 }
 
-impl IndexFiles {
+impl VaultIndex {
     fn file(&self, part: Part) -> Name {
         Name::In(Dir::Live(self.data.epoch()), part)
     }
 
-    /// One opened chunk; none behind the file's end. A file that is gone is `Restless`: another
-    /// process has merged or rewritten it.
-    pub fn chunk(
+    fn locked<T>(
+        &self,
+        act: impl FnOnce(&Exclusive) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let lock = self.lock.borrow();
+        act(lock.as_ref().ok_or(VaultError::IndexNotLocked)?)
+    }
+}
+
+impl IndexFiles for VaultIndex {
+    fn chunk(
         &self,
         file: &SealedFile,
         index: u64,
@@ -90,14 +132,13 @@ impl IndexFiles {
         Ok(Some(chunk))
     }
 
-    /// Seals a new file under a fresh random name.
-    pub fn write(&self, lock: &Exclusive, bytes: &[u8]) -> Result<SealedFile, VaultError> {
+    fn write(&self, bytes: &[u8]) -> Result<SealedFile, VaultError> {
         let name: [u8; 16] = Random::bytes()?;
         let part = Part::IndexFile(name);
         let id = part.blob_id().expect("index files are blobs");
         let sealed = self.data.seal(id, 1, bytes)?;
-        self.store
-            .replace(lock, &self.file(part), Expected::Absent, &sealed)?;
+        let file = self.file(part);
+        self.locked(|lock| Ok(self.store.replace(lock, &file, Expected::Absent, &sealed)?))?;
         let head = Blob::read(&self.data, id, sealed.bytes(), sealed.bytes().len() as u64)?;
         Ok(SealedFile {
             name,
@@ -106,12 +147,13 @@ impl IndexFiles {
         })
     }
 
-    pub fn remove(&self, lock: &Exclusive, name: [u8; 16]) -> Result<(), VaultError> {
+    fn remove(&self, name: [u8; 16]) -> Result<(), VaultError> {
         self.heads.borrow_mut().remove(&name);
-        Ok(self.store.remove(lock, &self.file(Part::IndexFile(name)))?)
+        let file = self.file(Part::IndexFile(name));
+        self.locked(|lock| Ok(self.store.remove(lock, &file)?))
     }
 
-    pub fn list(&self) -> Result<Vec<[u8; 16]>, VaultError> {
+    fn list(&self) -> Result<Vec<[u8; 16]>, VaultError> {
         let found = self.store.list(Dir::Live(self.data.epoch()))?;
         let names = found.into_iter().filter_map(|found| match found.name {
             Name::In(_, Part::IndexFile(name)) => Some(name),
@@ -120,8 +162,7 @@ impl IndexFiles {
         Ok(names.collect())
     }
 
-    /// The manifest with its generation; none if there is none that opens.
-    pub fn manifest(&self) -> Result<Option<OpenedManifest>, VaultError> {
+    fn manifest(&self) -> Result<Option<IndexManifest>, VaultError> {
         let id = Part::IndexManifest
             .blob_id()
             .expect("the manifest is a blob");
@@ -132,10 +173,8 @@ impl IndexFiles {
         Ok(opened.map(|(blob, bytes)| (blob.generation(), bytes.into_zeroizing())))
     }
 
-    /// Replaces the manifest by one of the next generation; none if it is not of `expected`.
-    pub fn replace_manifest(
+    fn replace_manifest(
         &self,
-        lock: &Exclusive,
         expected: Option<u64>,
         bytes: &[u8],
     ) -> Result<Option<u64>, VaultError> {
@@ -148,13 +187,24 @@ impl IndexFiles {
             .expect("the manifest is a blob");
         let sealed = self.data.seal(id, generation, bytes)?;
         let name = self.file(Part::IndexManifest);
-        self.store
-            .replace(lock, &name, Expected::Anything, &sealed)?;
+        self.locked(|lock| {
+            Ok(self
+                .store
+                .replace(lock, &name, Expected::Anything, &sealed)?)
+        })?;
         Ok(Some(generation))
     }
 
-    /// The lock of the index's writers; none while another holds it.
-    pub fn try_lock(&self) -> Result<Option<Exclusive>, VaultError> {
-        Ok(self.store.index_lock(self.data.epoch())?)
+    fn lock(&self) -> Result<bool, VaultError> {
+        let taken = self.store.index_lock(self.data.epoch())?;
+        let held = taken.is_some();
+        if held {
+            *self.lock.borrow_mut() = taken;
+        }
+        Ok(held)
+    }
+
+    fn unlock(&self) {
+        self.lock.borrow_mut().take();
     }
 }

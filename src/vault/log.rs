@@ -73,8 +73,8 @@ impl OpenLog {
     fn open_once(store: Arc<dyn Store>, data: &DataKey) -> Result<Self, VaultError> {
         let mut log = OpenLog::empty(store, data);
         let files = &mut log.files;
-        for found in log.store.list(log.dir)? {
-            match found.name {
+        for name in log.store.names(log.dir)? {
+            match name {
                 Name::In(_, Part::Segment(n)) => files.entry(n).or_default().segment = true,
                 Name::In(_, Part::Tail(n)) => files.entry(n).or_default().tail = true,
                 _ => {}

@@ -35,8 +35,8 @@ pub use backup::BackedUp;
 pub use checkpoint::View;
 pub use entry::Entry;
 pub use epochs::OtherEpoch;
-pub use error::{Damage, DamageKind, Rollback, VaultError};
-pub use index_files::{IndexFiles, IndexLock, SealedFile};
+pub use error::{Damage, DamageKind, RemoteError, Rollback, VaultError};
+pub use index_files::{IndexFiles, IndexManifest, SealedFile, VaultIndex};
 pub use init::NewVault;
 pub use open::{LockedVault, Secret};
 pub use provider_keys::ProviderKeys;
@@ -153,6 +153,11 @@ impl Vault {
 
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// How long to wait for other processes from now on.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.wait = wait;
     }
 }
 

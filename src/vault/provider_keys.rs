@@ -31,7 +31,8 @@ impl ProviderKeys {
         self.0.remove(name).is_some()
     }
 
-    fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    /// The keys as one JSON object.
+    pub fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let plain: BTreeMap<&str, &str> = self
             .0
             .iter()
@@ -42,7 +43,7 @@ impl ProviderKeys {
             .map_err(VaultError::FoldState)
     }
 
-    fn from_json(json: &[u8]) -> Result<Self, VaultError> {
+    pub fn from_json(json: &[u8]) -> Result<Self, VaultError> {
         let mut plain: BTreeMap<String, String> =
             serde_json::from_slice(json).map_err(VaultError::FoldState)?;
         let keys = plain.iter_mut().map(|(name, key)| {

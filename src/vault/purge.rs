@@ -73,7 +73,7 @@ impl Vault {
                 key: self.key.again(),
                 header,
                 reading: Reading::Whole,
-                filter,
+                filter: Some(filter),
                 // Before the commit: a purge that is in force has left nothing but the previous
                 // epoch, which the next writer removes if this one cannot.
                 ready: &mut |_| gone.clear(store.as_ref(), &lock, [live, next]),

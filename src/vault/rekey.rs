@@ -1,7 +1,7 @@
 //! A new vault key: new secrets for every slot, and everything sealed again.
 
 use super::error::VaultError;
-use super::rewrite::{Plan, Reading, Rewritten, Verdict, Why};
+use super::rewrite::{Plan, Reading, Rewritten, Why};
 use super::{Secret, Vault};
 use crate::model::Timestamp;
 use crate::seal::{Header, NewSlot, SealError, Slot, SlotId, SlotKind, VaultKey};
@@ -98,7 +98,7 @@ impl Vault {
                 now,
                 key,
                 header,
-                filter: &mut |_, _| Verdict::Keep,
+                filter: None,
                 reading: Reading::Whole,
                 ready: &mut |header| {
                     for (id, secret) in made.iter().zip(&secrets) {

@@ -6,7 +6,7 @@ use super::epochs::newest_rekeyed;
 use super::error::{Rollback, VaultError};
 use super::log::OpenLog;
 use super::open::read_header;
-use super::rewrite::{Plan, Reading, Rewritten, Verdict, Why};
+use super::rewrite::{Plan, Reading, Rewritten, Why};
 use super::witness::WitnessState;
 use super::{Secret, Vault};
 use crate::model::{FoldName, Timestamp};
@@ -38,7 +38,8 @@ impl Vault {
         self.repairable()?;
         store.sweep(&lock, self.header.epoch)?;
         let until = self.remembered_seq()?;
-        let provider_keys_lost = self.provider_keys().is_err();
+        let keys = self.provider_keys();
+        let provider_keys_lost = matches!(keys, Err(VaultError::Sealed { .. }));
         let header = self.next_header()?;
         let rewritten = self.rewrite(
             &lock,
@@ -48,7 +49,7 @@ impl Vault {
                 key: self.key.again(),
                 header,
                 reading: Reading::Salvage { until },
-                filter: &mut |_, _| Verdict::Keep,
+                filter: None,
                 ready: &mut |_| Ok(()),
                 progress,
             },

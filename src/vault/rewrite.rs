@@ -16,7 +16,7 @@ use super::error::VaultError;
 use super::log::OpenLog;
 use super::roll::{TAIL_BYTES_MAX, TAIL_RECORDS_MAX};
 use super::salvage::{Found, read_salvaged};
-use super::source::{Links, read_whole};
+use super::source::{Each, Links, read_whole};
 use super::witness::WitnessState;
 use super::{Vault, part_of};
 use crate::model::{FoldName, Lost, Record, Rekeyed, Timestamp};
@@ -64,6 +64,9 @@ pub enum Verdict {
     Replace(Zeroizing<Vec<u8>>),
 }
 
+/// Asked what becomes of a record.
+type Filter<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Verdict;
+
 /// What a rewrite did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
@@ -97,7 +100,8 @@ pub(super) struct Plan<'a> {
     pub key: VaultKey,
     /// Of the new epoch.
     pub header: Header,
-    pub filter: &'a mut dyn FnMut(u64, &[u8]) -> Verdict,
+    /// Asked about each record; none keeps them all.
+    pub filter: Option<Filter<'a>>,
     pub reading: Reading,
     /// The last that happens before the commit; is shown the new header as it was read back.
     pub ready: &'a mut dyn FnMut(&Header) -> Result<(), VaultError>,
@@ -266,22 +270,34 @@ impl Vault {
             progress(done.min(log_bytes), 2 * log_bytes);
         };
         let (from, old) = (store.as_ref(), &self.data);
-        match plan.reading {
-            Reading::Whole => {
-                let each = &mut |seq, line: &[u8]| new.take(seq, line, filter(seq, line));
-                let log = &self.log;
-                read_across(
-                    |each, progress| read_whole(from, log, old, Links::Verify, each, progress),
-                    each,
-                    progress,
-                )?;
-            }
-            Reading::Salvage { until } => {
+        match (plan.reading, filter) {
+            (Reading::Salvage { until }, _) => {
                 let each = &mut |seq, found: Found<'_>| match found {
-                    Found::Record(line) => new.take(seq, line, filter(seq, line)),
+                    Found::Record(line) => new.write(line),
                     Found::Lost(file) => new.lose(seq, file),
                 };
                 read_salvaged(from, &mut self.log, old, until, each, progress)?;
+            }
+            (Reading::Whole, Some(filter)) => {
+                let log = &self.log;
+                read_across(
+                    |each, progress| read_whole(from, log, old, Links::Verify, each, progress),
+                    &mut |seq, line| new.take(line, filter(seq, line)),
+                    progress,
+                )?;
+            }
+            (Reading::Whole, None) => {
+                // What is meant to be written is what is read: the reading side has time for it.
+                let (log, mut digest) = (&self.log, LinesDigest::default());
+                let keep = |each: Each<'_>, progress: &mut dyn FnMut(u64)| {
+                    let digested = &mut |seq, line: &[u8]| {
+                        digest.add(line);
+                        each(seq, line)
+                    };
+                    read_whole(from, log, old, Links::Verify, digested, progress)
+                };
+                read_across(keep, &mut |_, line| new.push(line), progress)?;
+                new.digest = digest;
             }
         }
         let rekeyed = Record::Rekeyed(Rekeyed {
@@ -351,6 +367,21 @@ impl Vault {
     }
 }
 
+/// SHA-256 over records as lines.
+#[derive(Default)]
+struct LinesDigest(Sha256);
+
+impl LinesDigest {
+    fn add(&mut self, line: &[u8]) {
+        self.0.update(line);
+        self.0.update(b"\n");
+    }
+
+    fn end(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
 /// The log of the new epoch, as it is written.
 struct NewLog<'a> {
     store: &'a dyn Store,
@@ -360,7 +391,7 @@ struct NewLog<'a> {
     chain: Chain,
     writer: SegmentWriter,
     number: u64,
-    digest: Sha256,
+    digest: LinesDigest,
     /// The places that checkpoints ask for, once they are passed with nothing changed before.
     marks: BTreeMap<u64, Option<Position>>,
     changed: bool,
@@ -380,7 +411,7 @@ impl<'a> NewLog<'a> {
             writer: SegmentWriter::new(chain.start()),
             chain,
             number: 1,
-            digest: Sha256::new(),
+            digest: LinesDigest::default(),
             marks: BTreeMap::new(),
             changed: false,
             purged: 0,
@@ -389,19 +420,18 @@ impl<'a> NewLog<'a> {
         }
     }
 
-    fn take(&mut self, seq: u64, line: &[u8], verdict: Verdict) -> Result<(), VaultError> {
-        debug_assert_eq!(seq, self.writer.at().seq + 1);
+    fn take(&mut self, line: &[u8], verdict: Verdict) -> Result<(), VaultError> {
         match verdict {
-            Verdict::Keep => self.push(line),
+            Verdict::Keep => self.write(line),
             Verdict::Purge => {
                 self.changed = true;
                 self.purged += 1;
-                self.push(&Record::Purged.to_line())
+                self.write(&Record::Purged.to_line())
             }
             Verdict::Replace(other) => {
                 self.changed = true;
                 self.replaced += 1;
-                self.push(&other)
+                self.write(&other)
             }
         }
     }
@@ -417,7 +447,12 @@ impl<'a> NewLog<'a> {
             }),
         }
         let file = file.to_owned();
-        self.push(&Record::Lost(Lost { file }).to_line())
+        self.write(&Record::Lost(Lost { file }).to_line())
+    }
+
+    fn write(&mut self, line: &[u8]) -> Result<(), VaultError> {
+        self.digest.add(line);
+        self.push(line)
     }
 
     fn push(&mut self, line: &[u8]) -> Result<(), VaultError> {
@@ -427,8 +462,6 @@ impl<'a> NewLog<'a> {
             self.seal_segment()?;
         }
         let at = self.writer.push(&self.chain, line)?;
-        self.digest.update(line);
-        self.digest.update(b"\n");
         if !self.changed
             && let Some(mark) = self.marks.get_mut(&at.seq)
         {
@@ -438,8 +471,7 @@ impl<'a> NewLog<'a> {
     }
 
     fn seal_segment(&mut self) -> Result<(), VaultError> {
-        let next = SegmentWriter::new(self.writer.at());
-        let full = std::mem::replace(&mut self.writer, next);
+        let full = self.writer.take_full();
         let (sealed, _) = full.seal(self.data, self.number)?;
         self.put(Part::Segment(self.number), &sealed)?;
         self.number += 1;
@@ -458,14 +490,14 @@ impl<'a> NewLog<'a> {
         mut self,
         last: &Record,
     ) -> Result<(BTreeMap<u64, Option<Position>>, Written), VaultError> {
-        self.push(&last.to_line())?;
+        self.write(&last.to_line())?;
         self.seal_segment()?;
         let end = self.writer.at();
         let (_, tail) = Tail::create(self.data, self.number, TailStart { before: end })?;
         self.put(Part::Tail(self.number), &tail)?;
         let written = Written {
             end,
-            digest: self.digest.finalize().into(),
+            digest: self.digest.end(),
             purged: self.purged,
             replaced: self.replaced,
             lost: self.lost,
@@ -482,13 +514,12 @@ fn compare(
     progress: &mut dyn FnMut(u64),
 ) -> Result<OpenLog, VaultError> {
     let log = OpenLog::open(store.clone(), data)?;
-    let (mut digest, mut count, mut done) = (Sha256::new(), 0, 0);
+    let (mut digest, mut count, mut done) = (LinesDigest::default(), 0, 0);
     let (from, opened) = (store.as_ref(), &log);
     let end = read_across(
         |each, progress| read_whole(from, opened, data, Links::OfHeads, each, progress),
         &mut |_, line| {
-            digest.update(line);
-            digest.update(b"\n");
+            digest.add(line);
             count += 1;
             Ok(())
         },
@@ -497,8 +528,7 @@ fn compare(
             progress(done);
         },
     )?;
-    let digest: [u8; 32] = digest.finalize().into();
-    let same = end == written.end && count == end.seq && digest == written.digest;
+    let same = end == written.end && count == end.seq && digest.end() == written.digest;
     if same && log.end() == end && log.damage().is_empty() {
         Ok(log)
     } else {

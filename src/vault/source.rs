@@ -1,10 +1,8 @@
 //! Reads a whole log in order, in constant memory, and stops at the first thing that is not right.
 
-use zeroize::Zeroizing;
-
 use super::error::{Damage, DamageKind, VaultError};
 use super::log::OpenLog;
-use crate::seal::{DataKey, Position, SealError, SegmentStream};
+use crate::seal::{DataKey, Plaintext, Position, SealError, SegmentStream};
 use crate::store::{Name, Part, Store};
 
 /// What is done about the links of a log.
@@ -92,7 +90,7 @@ fn stream(
     let (Some(size), Some(start)) = (size, start) else {
         return Err(damaged(name, before, DamageKind::Missing));
     };
-    let mut part = Zeroizing::new(start);
+    let mut part = Plaintext::new(start);
     let mut stream = SegmentStream::open(data, number, &part, size).map_err(does_not_open)?;
     let mut part_at = 0;
     let mut seq = before.seq;
@@ -100,7 +98,7 @@ fn stream(
         let mut from = (offset - part_at) as usize;
         if from + len > part.len() {
             let read = store.read_at(name, offset, len)?;
-            part = Zeroizing::new(read.unwrap_or_default());
+            part = Plaintext::new(read.unwrap_or_default());
             (part_at, from) = (offset, 0);
         }
         let Some(bytes) = part.get_mut(from..from + len) else {

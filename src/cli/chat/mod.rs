@@ -21,11 +21,12 @@ use super::shell::{Shell, now};
 use super::talk::{self, Display};
 use super::watch::POLL;
 use crate::chat::{ChatError, News, Opening, Session};
+use crate::keeper::Opened;
 use crate::model::{Id, Stop, Surface, Text};
 use crate::provider::{Chosen, Why};
 use crate::seal::Passphrase;
 use crate::store::{Claim, Store, StoreError, Watching};
-use crate::vault::{LockedVault, ProviderKeys, Vault, VaultError};
+use crate::vault::{LockedVault, ProviderKeys, RemoteError, VaultError};
 use commands::{Command, Outcome};
 use editor::{Editor, Line};
 
@@ -60,9 +61,9 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     let (session, keys, store) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default(), None)
     } else {
-        let vault = open_or_make(&shell)?;
+        let mut vault = open_or_make(&shell)?;
         let keys = vault.provider_keys()?;
-        let store = vault.store().clone();
+        let store = shell.store()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::LastOrNew);
         let mut session = talk::session(&shell, vault, settings, opening.clone())?;
         claim = claim_of(store.as_ref(), &session);
@@ -116,8 +117,8 @@ fn claim_of(store: &dyn Store, session: &Session) -> Option<Claim> {
 }
 
 /// Opens the vault; where there is none, offers to make one.
-fn open_or_make(shell: &Shell) -> Result<Vault, Failure> {
-    match shell.unlock_to_write() {
+fn open_or_make(shell: &Shell) -> Result<Opened, Failure> {
+    match shell.open_to_write() {
         Err(failure) if is_missing(&failure) && has_terminal() && stdin_is_terminal() => {
             complain(&format!(
                 "There is no vault in {} yet.",
@@ -129,7 +130,7 @@ fn open_or_make(shell: &Shell) -> Result<Vault, Failure> {
             let args = InitArgs::default();
             let (vault, _) = init::make(shell, &args)?;
             complain("Done. From now on, everything said here is sealed with your passphrase.");
-            Ok(vault)
+            Ok(Opened::Vault(Box::new(vault)))
         }
         other => other,
     }
@@ -272,15 +273,21 @@ impl Chatting {
         }
     }
 
-    /// One turn. Where another process has changed the keys, the new passphrase is asked for and
-    /// the line is said then: it is not lost, and never lands under the old key.
+    /// One turn. Where another process has changed the keys, or the keeper has locked the vault,
+    /// the passphrase is asked for and the line is said then: it is not lost, and never lands
+    /// under the old key.
     fn turn(&mut self, line: Text) -> Result<(), Failure> {
         let files = std::mem::take(&mut self.attach);
         let text = talk::with_attachments(&files, line)?;
         match self.turn_once(text.clone()) {
-            Err(Failure::Chat(ChatError::Vault(VaultError::Rekeyed))) if has_terminal() => {
+            Err(Failure::Chat(ChatError::Vault(
+                why @ (VaultError::Rekeyed | VaultError::Remote(RemoteError::Locked)),
+            ))) if has_terminal() => {
                 self.lock();
-                complain("Another process has changed the vault's keys.");
+                complain(match why {
+                    VaultError::Rekeyed => "Another process has changed the vault's keys.",
+                    _ => "The keeper has locked the vault.",
+                });
                 self.unlock_again()?;
                 self.turn_once(text)
             }
@@ -364,8 +371,8 @@ impl Chatting {
                     self.keys = vault.provider_keys()?;
                     let settings = talk::settings(&self.shell, &self.args.talk, Surface::Chat);
                     let opening = Opening::This(self.conversation);
-                    let session = talk::session(&self.shell, vault, settings, opening)?;
-                    self.session = Some(session);
+                    let vault = Opened::Vault(Box::new(vault));
+                    self.session = Some(talk::session(&self.shell, vault, settings, opening)?);
                     return Ok(());
                 }
                 Err(VaultError::WrongPassphrase) => complain("That is not it."),
