@@ -15,6 +15,7 @@ mod passphrase;
 mod remembers;
 mod secrecy;
 mod server;
+mod soak;
 mod starting;
 mod terminal;
 mod together;
