@@ -35,6 +35,8 @@ pub(super) enum Failure {
     Keeper(KeeperError),
     #[error("there is no terminal to ask on")]
     NoTerminal,
+    #[error("what was purged is still in the files of the epoch before, which cannot be removed")]
+    PurgedStays,
     #[error("interrupted")]
     Interrupted,
     #[error("the reader of the output has gone")]
@@ -242,6 +244,7 @@ impl Failure {
             Failure::Keeper(KeeperError::UnsafeDirectory(_) | KeeperError::UnsafeSocket(_)) => {
                 "see who made it, and remove it"
             }
+            Failure::PurgedStays => "the next command that writes tries again; see agent doctor",
             Failure::NoTerminal => {
                 "give the passphrase with --passphrase-file, --passphrase-fd, \
                  --passphrase-command or AGENT_PASSPHRASE, or run agent unlock first"

@@ -457,8 +457,13 @@ impl Store for FileStore {
             Dir::Live(_) => sync_dir(&self.root).map_err(|e| StoreError::from_io(&name, e))?,
         }
         match fs::remove_dir_all(self.root.join(&name)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::from_io(name, e)),
-            _ => Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => removed.map_err(|e| StoreError::from_io(&name, e))?,
+        }
+        match dir {
+            Dir::Draft(..) => Ok(()),
+            // Said to be gone, it must not come back with the power.
+            Dir::Live(_) => sync_dir(&self.root).map_err(|e| StoreError::from_io(&name, e)),
         }
     }
 
@@ -487,9 +492,10 @@ impl Store for FileStore {
     }
 
     fn clear_aside(&self, _lock: &Exclusive) -> Result<(), StoreError> {
+        let fail = |source| StoreError::from_io(QUARANTINE, source);
         match fs::remove_dir_all(self.root.join(QUARANTINE)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::from_io(QUARANTINE, e)),
-            _ => Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| sync_dir(&self.root)).map_err(fail),
         }
     }
 
