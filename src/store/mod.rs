@@ -3,6 +3,7 @@
 //! The only room that touches data files, locks and notify. It holds no key and sees no plaintext:
 //! what it is given to write is `Sealed`, which only the `seal` room makes.
 
+mod copies;
 mod disk;
 mod draft;
 mod error;
@@ -17,6 +18,7 @@ mod watch;
 
 use std::time::Duration;
 
+pub use copies::{LogCopy, log_copies};
 pub use error::{Holder, StoreError};
 pub use file::FileStore;
 pub use inspect::{Oddity, is_sync_conflict};
