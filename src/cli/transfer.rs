@@ -206,7 +206,7 @@ pub(super) fn run_import(shell: &Shell, args: &ImportArgs) -> Result<ExitCode, F
         from_file(&mut vault, args, &options, &mut report)?
     };
     meter.end();
-    say(shell, &args.file, &done)
+    say(shell, args, &done)
 }
 
 /// Whether the source is copies of the vault: by name, or since it has none of the article's files.
@@ -283,7 +283,8 @@ fn as_source(file: &mut Option<File>) -> Option<&mut dyn Source> {
 }
 
 /// What came in, and what did not; that is an exit code of its own.
-fn say(shell: &Shell, file: &Path, done: &Imported) -> Result<ExitCode, Failure> {
+fn say(shell: &Shell, args: &ImportArgs, done: &Imported) -> Result<ExitCode, Failure> {
+    let file = &args.file;
     if shell.global.json {
         print_json(done)?;
     } else {
@@ -303,7 +304,9 @@ fn say(shell: &Shell, file: &Path, done: &Imported) -> Result<ExitCode, Failure>
     if done.bad_count > 20 {
         complain(&format!("passed over: {} more", done.bad_count - 20));
     }
-    if done.memories > 0 && done.origin != Some(Origin::Vault) {
+    // An export and a copy come back as they were, pending or not.
+    let as_it_was = matches!(done.origin, Some(Origin::Jsonl | Origin::Vault));
+    if done.memories > 0 && !args.trust && !as_it_was {
         shell.note("Imported memories wait for you: agent memory pending");
     }
     Ok(ExitCode::from(u8::from(done.bad_count > 0)))

@@ -334,6 +334,10 @@ fn the_articles_files_go_out_as_its_code_reads_them_and_come_back() {
     let mut copy = fresh();
     assert_eq!(article(&mut copy, &log, &buffer, "").messages, 4);
     assert_eq!(said_in(&mut copy), said_in(&mut vault));
+    // Where it came from it adds nothing; what was said to that code since comes in.
+    let more = r#"{"timestamp":"2026-01-02T10:00:00","id":7,"session_id":"s2","role":"user","content":"ok"}"#;
+    let imported = article(&mut vault, &format!("{log}{more}\n"), &buffer, "");
+    assert_eq!((imported.messages, imported.skipped), (1, 4));
 }
 
 #[test]
