@@ -269,6 +269,16 @@ impl Failure {
             Failure::Transfer(TransferError::Cut { .. }) => {
                 "--salvage takes what is whole; nothing was imported"
             }
+            Failure::Transfer(
+                TransferError::CopyDamaged { .. } | TransferError::CopyDetached { .. },
+            ) => "nothing was imported; --salvage takes what is whole",
+            Failure::Transfer(TransferError::OtherVault | TransferError::OtherEpoch) => {
+                "only copies of the vault as it is are merged; what another one holds comes in by \
+                 agent --state-dir DIR export, and agent import of that"
+            }
+            Failure::Transfer(TransferError::NoCopies) => {
+                "name the directory that the copies lie in"
+            }
             Failure::Transfer(TransferError::UnknownFormat) => "say what it is with --from",
             Failure::NoSuchSlot(_) => "agent slots list shows them",
             Failure::NoSuchKey(_) => "agent keys list shows them",

@@ -3,6 +3,7 @@
 //! The only room that touches data files, locks and notify. It holds no key and sees no plaintext:
 //! what it is given to write is `Sealed`, which only the `seal` room makes.
 
+mod copies;
 mod disk;
 mod draft;
 mod error;
@@ -18,6 +19,7 @@ mod witness_file;
 
 use std::time::Duration;
 
+pub use copies::{LogCopy, log_copies};
 pub use error::{Holder, StoreError};
 pub use file::FileStore;
 pub use inspect::{Oddity, is_sync_conflict};

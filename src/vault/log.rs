@@ -498,7 +498,7 @@ impl OpenLog {
     }
 }
 
-fn whole(segment: &Segment, chain: &Chain) -> Vec<Entry> {
+pub(super) fn whole(segment: &Segment, chain: &Chain) -> Vec<Entry> {
     let mut at = segment.head.before;
     segment
         .records()
@@ -513,7 +513,7 @@ fn whole(segment: &Segment, chain: &Chain) -> Vec<Entry> {
 ///
 /// Links are recomputed along each run; where its start is not known they are of no use for
 /// comparing, and nothing compares them.
-fn place_runs(salvage: Salvage, first: u64, last: u64, chain: &Chain) -> Vec<Entry> {
+pub(super) fn place_runs(salvage: Salvage, first: u64, last: u64, chain: &Chain) -> Vec<Entry> {
     let total: u64 = salvage.runs.iter().map(|run| run.len() as u64).sum();
     let lost = (last - first).saturating_sub(total);
     let start = salvage
