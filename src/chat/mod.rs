@@ -10,7 +10,11 @@ mod conversations;
 mod error;
 mod purge;
 mod recall;
+mod reply;
 mod session;
+#[cfg(test)]
+mod test_support;
+mod tools;
 mod transcript;
 mod turn;
 
