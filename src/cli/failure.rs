@@ -9,7 +9,7 @@ use super::output::complain;
 use crate::chat::ChatError;
 use crate::config::ConfigError;
 use crate::keeper::KeeperError;
-use crate::memory::EditError;
+use crate::memory::{AnswerError, EditError};
 use crate::provider::ProviderError;
 use crate::seal::SealError;
 use crate::store::StoreError;
@@ -65,6 +65,16 @@ pub(super) enum Failure {
     AmbiguousItem { prefix: String, count: usize },
     #[error("not remembered: the text holds {0}")]
     SecretInMemory(String),
+    #[error("approval is given on a terminal, by the person")]
+    ApprovalNeedsTerminal,
+    #[error("no model is at hand, and this needs one")]
+    NeedsModel,
+    #[error("the model's answer cannot be used: {0}")]
+    ModelAnswer(#[source] AnswerError),
+    #[error("the model's answer ended early")]
+    AnswerStopped,
+    #[error("not sent, and not kept")]
+    KeptBack,
     #[error("the text is empty")]
     EmptyText,
     #[error("the text is too long")]
@@ -170,6 +180,7 @@ impl Failure {
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
             Failure::Usage(_) | Failure::Config(_) | Failure::KdfOption(_) => 2,
             Failure::NotADate(_) => 2,
+            Failure::AnswerStopped | Failure::ModelAnswer(_) => 20,
             Failure::Transfer(TransferError::Vault(error)) => vault_code(error),
             Failure::Transfer(TransferError::Write(error))
                 if error.kind() == io::ErrorKind::BrokenPipe =>
@@ -252,6 +263,8 @@ impl Failure {
             Failure::PassphraseFileOpen { path, .. } => {
                 return Some(format!("chmod 600 {}", path.display()));
             }
+            Failure::NeedsModel => "name one with -m, or agent config set model provider/model",
+            Failure::ModelAnswer(_) => "try again, or with another model (-m)",
             Failure::NoSuchItem(_) => "agent memory list --all shows them",
             Failure::AmbiguousItem { .. } => "type more of the id",
             Failure::SecretInMemory(_) => {
