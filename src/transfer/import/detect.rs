@@ -32,6 +32,12 @@ pub fn detect(source: &mut dyn Source) -> Result<Origin, TransferError> {
     })
 }
 
+/// Whether a file begins as age files do, armoured or not.
+pub fn is_age(start: &[u8]) -> bool {
+    start.starts_with(b"age-encryption.org/v1\n")
+        || start.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+}
+
 pub(super) fn is_archive(source: &mut dyn Source) -> Result<bool, TransferError> {
     Ok(beginning(source, MAGIC.len())? == MAGIC)
 }
