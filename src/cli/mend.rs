@@ -339,9 +339,13 @@ pub(super) fn purge_targets(
         bytes_removed: done.bytes_removed,
         not_removed: OUT_OF_REACH.to_vec(),
     };
+    let ended = match done.rewritten.previous_removed {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(Failure::PurgedStays),
+    };
     if shell.global.json {
         print_json(&receipt)?;
-        return Ok(ExitCode::SUCCESS);
+        return ended;
     }
     print_line(&format!(
         "Purged {} records ({} items, {} conversations, {} messages); {} old files with {} KiB are \
@@ -365,5 +369,5 @@ pub(super) fn purge_targets(
             one_line(&quoting.quote)
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    ended
 }

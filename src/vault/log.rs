@@ -214,10 +214,9 @@ impl OpenLog {
         let Some(mut open) = self.tail.take() else {
             return Ok(false);
         };
-        let current = self.store.revision(&open.name)? == Some(open.held);
         let base = open.end - CHECK_BYTES as u64;
-        let bytes = self.store.read_at(&open.name, base, usize::MAX)?;
-        let (true, Some(bytes)) = (current, bytes) else {
+        let store = &self.store;
+        let Some(bytes) = store.read_held(&open.name, open.held, base, usize::MAX)? else {
             return Ok(false);
         };
         if bytes.get(..CHECK_BYTES) != Some(open.check.as_slice()) {

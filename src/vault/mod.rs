@@ -65,6 +65,14 @@ pub trait Log: Send {
     /// one call count all or none. Returns the place behind the last.
     fn append(&mut self, records: &[Record]) -> Result<Position, VaultError>;
 
+    /// Appends only if `expected` is still the log's end; none, and nothing done, if another process
+    /// was faster. So what was decided on a state becomes true of that state and no other.
+    fn append_at(
+        &mut self,
+        expected: Position,
+        records: &[Record],
+    ) -> Result<Option<Position>, VaultError>;
+
     /// Takes in what other processes appended. Writes nothing. Returns the log's end.
     fn refresh(&mut self) -> Result<Position, VaultError>;
 

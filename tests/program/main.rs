@@ -16,6 +16,7 @@ mod passphrase;
 mod remembers;
 mod secrecy;
 mod server;
+mod soak;
 mod starting;
 mod terminal;
 mod together;
