@@ -102,6 +102,7 @@ pub(super) enum Failure {
     #[cfg(feature = "age")]
     #[error(transparent)]
     Age(#[from] AgeError),
+    #[cfg(not(feature = "age"))]
     #[error("this build has no age: its crate is left out")]
     WithoutAge,
     #[error("an export is plaintext, and standard output is a terminal")]
@@ -270,9 +271,8 @@ impl Failure {
             Failure::SecretInMemory(_) => {
                 "memory goes into prompts; keep secrets in a password manager"
             }
-            Failure::WithoutAge => {
-                "build with --features age, or export without it and run age on the file"
-            }
+            #[cfg(not(feature = "age"))]
+            Failure::WithoutAge => "build without --no-default-features, or with --features age",
             Failure::ExportToTerminal => "name a file with -o, or say --force",
             Failure::ArticleNeedsDirectory => "name a new directory with -o",
             Failure::ArticleWithAge => "export as jsonl or json for an age file",

@@ -17,7 +17,7 @@ use crate::store::{LogCopy, log_copies};
 use crate::transfer::{
     ArticleSinks, ArticleSources, Bad, ExportOptions, Exported, Format, ImportOptions, Imported,
     Origin, Progress, Source, TransferError, export, export_article, import, import_article,
-    import_copies,
+    import_copies, is_age,
 };
 use crate::vault::Vault;
 
@@ -233,9 +233,7 @@ fn from_file(
     let mut start = [0; 64];
     let got = file.read(&mut start).map_err(fail)?;
     file.rewind().map_err(fail)?;
-    if start[..got].starts_with(b"age-encryption.org/")
-        || start[..got].starts_with(b"-----BEGIN AGE")
-    {
+    if is_age(&start[..got]) {
         let mut opened = age_file::open(file, args.identity.as_deref())?;
         return Ok(import(vault, opened.as_mut(), options, report)?);
     }

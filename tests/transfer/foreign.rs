@@ -296,7 +296,8 @@ fn the_articles_files_come_in_though_each_is_cut() {
     let before = lines_of(&mut vault);
     assert_eq!(article(&mut vault, LOG, BUFFER, MEMORY).records, 0);
     assert_eq!(lines_of(&mut vault), before);
-    for (text, part) in [(LOG, 0), (BUFFER, 1), (MEMORY, 2)] {
+    let broken = &LOG[40..];
+    for (text, part) in [(LOG, 0), (BUFFER, 1), (MEMORY, 2), (broken, 3)] {
         let found = detect(&mut Cursor::new(text)).unwrap();
         assert_eq!(found, Origin::Article, "{part}");
     }

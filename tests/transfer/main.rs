@@ -8,6 +8,7 @@
 
 mod copies;
 mod foreign;
+mod hostile;
 mod jsonl;
 mod reading;
 mod support;

@@ -29,7 +29,7 @@ use super::progress::{Meter, OnProgress, Step};
 
 pub use article::{ArticleSources, import_article};
 pub use copies::import_copies;
-pub use detect::detect;
+pub use detect::{detect, is_age};
 #[cfg(feature = "llm")]
 pub use llm::import_llm;
 
