@@ -243,6 +243,17 @@ impl Session {
         Ok(passed)
     }
 
+    /// Leaves a pass for later.
+    pub fn owe(&mut self, pass: Pass, now: Timestamp) -> Result<(), ChatError> {
+        let work = pass.work.unwrap_or_else(Id::fresh);
+        let after = self.message_before(pass.conversation, pass.after_seq)?;
+        let owing = Owing {
+            after,
+            answer: None,
+        };
+        self.append(&[work_record(work, now, pass.conversation, owing)])
+    }
+
     /// What a pass would find, without keeping anything of it: of its first part.
     pub async fn rehearse(
         &mut self,
@@ -476,3 +487,7 @@ fn done_record(id: Id, at: Timestamp, conversation: Id, through: Id) -> Record {
     };
     Record::Work(Work { id, at, op })
 }
+
+#[cfg(test)]
+#[path = "extract_tests.rs"]
+mod tests;

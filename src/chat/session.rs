@@ -176,6 +176,11 @@ impl Session {
         self.begun
     }
 
+    #[cfg(test)]
+    pub(super) fn set_local_for_tests(&mut self) {
+        self.local = true;
+    }
+
     pub fn is_local(&self) -> bool {
         self.local
     }

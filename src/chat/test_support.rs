@@ -26,12 +26,22 @@ pub(super) struct Scripted {
     script: Mutex<VecDeque<Vec<Event>>>,
     asked: Mutex<Vec<Request>>,
     pub(super) host: Option<String>,
+    /// Behind the script's end: nothing at all, for ever.
+    hangs: bool,
 }
 
 impl Scripted {
     pub(super) fn new(script: Vec<Vec<Event>>) -> Self {
         Scripted {
             script: Mutex::new(script.into()),
+            ..Scripted::default()
+        }
+    }
+
+    /// Never answers.
+    pub(super) fn hanging() -> Self {
+        Scripted {
+            hangs: true,
             ..Scripted::default()
         }
     }
@@ -53,7 +63,10 @@ impl Provider for Scripted {
     fn stream<'a>(&'a self, request: &'a Request) -> BoxStream<'a, Result<Event, ProviderError>> {
         self.asked.lock().unwrap().push(request.clone());
         let events = self.script.lock().unwrap().pop_front();
-        stream::iter(events.unwrap_or_default()).map(Ok).boxed()
+        match events {
+            None if self.hangs => stream::pending().boxed(),
+            events => stream::iter(events.unwrap_or_default()).map(Ok).boxed(),
+        }
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>> {

@@ -219,6 +219,23 @@ pub(super) fn unanswered(why: Unanswered) -> Failure {
     }
 }
 
+/// How a sitting came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Left {
+    ByItself,
+    Interrupted,
+}
+
+impl Left {
+    /// By the code that the program ends with.
+    pub(in super::super) fn with(code: ExitCode) -> Self {
+        match code == ExitCode::from(130) {
+            true => Left::Interrupted,
+            false => Left::ByItself,
+        }
+    }
+}
+
 /// What a sitting ends with, where the settings say so: looks through what was said, and through
 /// what is owed from before. Bounded in time; Ctrl-C skips it; a failure is one line.
 pub(in super::super) fn at_the_end(
@@ -226,6 +243,7 @@ pub(in super::super) fn at_the_end(
     session: &mut Session,
     chosen: &Chosen,
     keys: &ProviderKeys,
+    left: Left,
 ) {
     let wanted = match (shell.config.memory.extract, session.settings.surface) {
         (When::Never, _) => false,
@@ -248,6 +266,15 @@ pub(in super::super) fn at_the_end(
     if chosen.provider.name() == Offline::NAME
         || !consent::is_given(shell, session, chosen.provider.as_ref())
     {
+        return;
+    }
+    if left == Left::Interrupted {
+        // Whoever presses Ctrl-C wants to be gone.
+        for pass in own {
+            if let Err(error) = session.owe(pass, now()) {
+                shell.note(&format!("warning: {error}"));
+            }
+        }
         return;
     }
     match passes_at_the_end(shell, session, own) {
