@@ -102,13 +102,12 @@ fn undoing_the_last_change_twice_brings_it_back() {
     let mut session = session();
     assert!(session.undo(UndoWhat::Last, true, at()).unwrap().is_none());
     remember(&mut session, &["lives in Oslo"]);
-    let later = at() + jiff::SignedDuration::from_secs(60);
     session
-        .remember("lives in Rome", Kind::Fact, false, later)
+        .remember("lives in Rome", Kind::Fact, false, later(1))
         .unwrap();
     assert_eq!(active(&session), ["lives in Rome"]);
-    for expected in ["lives in Oslo", "lives in Rome"] {
-        session.undo(UndoWhat::Last, true, later).unwrap();
+    for (minutes, expected) in [(2, "lives in Oslo"), (3, "lives in Rome")] {
+        session.undo(UndoWhat::Last, true, later(minutes)).unwrap();
         assert_eq!(active(&session), [expected]);
     }
 }

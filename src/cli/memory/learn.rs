@@ -1,6 +1,5 @@
 //! `agent memory extract`, and the same pass at the end of a chat.
 
-use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -257,6 +256,11 @@ pub(in super::super) fn at_the_end(
     if own.is_empty() {
         return;
     }
+    if let Some(count) = session.has_grown().filter(|_| stderr_is_terminal()) {
+        shell.note(&format!(
+            "({count} items came since memory was tidied last: `agent memory consolidate`)"
+        ));
+    }
     let other = shell.config.memory.model.as_deref();
     let other = other
         .map(|name| talk::choose(shell, Some(name), keys))
@@ -335,10 +339,8 @@ fn look_through(shell: &Shell, session: &mut Session, chosen: &Chosen, passes: V
 }
 
 /// Ctrl-C, or the end of the time.
-fn over(limit: Duration) -> impl Future<Output = ()> {
-    async move {
-        let pressed = Box::pin(interrupted());
-        let late = Box::pin(tokio::time::sleep(limit));
-        select(pressed, late).await;
-    }
+async fn over(limit: Duration) {
+    let pressed = Box::pin(interrupted());
+    let late = Box::pin(tokio::time::sleep(limit));
+    select(pressed, late).await;
 }
