@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::memory::{Accepted, AnswerError, Audience, Extraction, Said, Turn};
+use crate::memory::{Accepted, AnswerError, Audience, ExtractOp, Extraction, Said, Turn};
 use crate::model::{Id, Message, Record, Role, SourceClass, Text, Timestamp, Work, WorkOp};
 use crate::provider::{JsonSchema, Provider, Request};
 
@@ -224,16 +224,7 @@ impl Session {
                 true => done_record(work, now, pass.conversation, through),
                 false => owed(Some(through), None),
             };
-            let (accepted, learnt) = self.append_judged(&mut |session| {
-                let context = session.context(pass.conversation, now);
-                let memory = &session.memory.fold;
-                let accepted = part.extraction.accept(&ops, &part.said(), memory, &context);
-                let learnt = accepted.notice(memory);
-                let mut records = events(&accepted.ops, now);
-                records.push(end.clone());
-                Ok((records, (accepted, learnt)))
-            })?;
-            self.memories += accepted.ops.len() as u64;
+            let (accepted, learnt) = self.keep_part(&part, &ops, pass.conversation, now, &end)?;
             passed.take(accepted, learnt);
             (after, after_seq) = (Some(through), through_seq);
             if is_last {
@@ -241,6 +232,39 @@ impl Session {
             }
         }
         Ok(passed)
+    }
+
+    /// Appends what holds of a part's findings, with the record that says how far the pass is.
+    fn keep_part(
+        &mut self,
+        part: &Part,
+        ops: &[ExtractOp],
+        conversation: Id,
+        now: Timestamp,
+        end: &Record,
+    ) -> Result<(Accepted, Option<Text>), ChatError> {
+        let (accepted, learnt) = self.append_judged(&mut |session| {
+            let context = session.context(conversation, now);
+            let memory = &session.memory.fold;
+            let accepted = part.extraction.accept(ops, &part.said(), memory, &context);
+            let learnt = accepted.notice(memory);
+            let mut records = events(&accepted.ops, now);
+            records.push(end.clone());
+            Ok((records, (accepted, learnt)))
+        })?;
+        self.memories += accepted.ops.len() as u64;
+        Ok((accepted, learnt))
+    }
+
+    /// Leaves a pass for later.
+    pub fn owe(&mut self, pass: Pass, now: Timestamp) -> Result<(), ChatError> {
+        let work = pass.work.unwrap_or_else(Id::fresh);
+        let after = self.message_before(pass.conversation, pass.after_seq)?;
+        let owing = Owing {
+            after,
+            answer: None,
+        };
+        self.append(&[work_record(work, now, pass.conversation, owing)])
     }
 
     /// What a pass would find, without keeping anything of it: of its first part.
@@ -336,8 +360,8 @@ impl Session {
     /// The last message of a conversation up to a place.
     fn message_before(&mut self, conversation: Id, seq: u64) -> Result<Option<Id>, ChatError> {
         let window = self.buffer.fold.window(conversation);
-        let kept = window.into_iter().flat_map(|window| &window.messages);
-        if let Some(kept) = kept.filter(|kept| kept.seq <= seq).last() {
+        let kept = window.map(|window| window.messages.iter().rev());
+        if let Some(kept) = kept.into_iter().flatten().find(|kept| kept.seq <= seq) {
             return Ok(Some(kept.id));
         }
         let conversations = self.conversations()?;
@@ -422,7 +446,7 @@ impl Part {
         model: &str,
         settings: &super::session::Settings,
         interrupt: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<Vec<crate::memory::ExtractOp>, (Broke, Option<Text>)> {
+    ) -> Result<Vec<ExtractOp>, (Broke, Option<Text>)> {
         let extraction = &self.extraction;
         let mut request = Request::new(model, settings.max_tokens);
         request = request.say(Role::User, extraction.prompt.clone());
@@ -476,3 +500,7 @@ fn done_record(id: Id, at: Timestamp, conversation: Id, through: Id) -> Record {
     };
     Record::Work(Work { id, at, op })
 }
+
+#[cfg(test)]
+#[path = "extract_tests.rs"]
+mod tests;

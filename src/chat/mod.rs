@@ -11,6 +11,8 @@ mod conversations;
 mod dictate;
 mod error;
 mod extract;
+#[cfg(test)]
+mod proof_tests;
 mod purge;
 mod recall;
 mod reply;

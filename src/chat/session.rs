@@ -66,6 +66,9 @@ impl News {
     }
 }
 
+/// Makes records of the state of a moment, and what is to be told of them.
+pub(super) type Make<'a, T> = dyn FnMut(&mut Session) -> Result<(Vec<Record>, T), ChatError> + 'a;
+
 /// The open log, its folds, and one conversation.
 pub struct Session {
     pub log: Box<dyn Log>,
@@ -176,6 +179,11 @@ impl Session {
         self.begun
     }
 
+    #[cfg(test)]
+    pub(super) fn set_local_for_tests(&mut self) {
+        self.local = true;
+    }
+
     pub fn is_local(&self) -> bool {
         self.local
     }
@@ -208,10 +216,7 @@ impl Session {
 
     /// Appends what `make` makes of the state of this moment; makes it anew where another process
     /// appended meanwhile, so that nothing is judged by a memory that is out of date.
-    pub(super) fn append_judged<T>(
-        &mut self,
-        make: &mut dyn FnMut(&mut Session) -> Result<(Vec<Record>, T), ChatError>,
-    ) -> Result<T, ChatError> {
+    pub(super) fn append_judged<T>(&mut self, make: &mut Make<'_, T>) -> Result<T, ChatError> {
         loop {
             self.refresh()?;
             let (records, made) = make(self)?;

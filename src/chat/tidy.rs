@@ -177,3 +177,7 @@ impl Session {
         (count >= GROWN_BY).then_some(count)
     }
 }
+
+#[cfg(test)]
+#[path = "tidy_tests.rs"]
+mod tests;

@@ -8,7 +8,8 @@ use super::args::AskArgs;
 use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::lines::piped;
-use super::memory::{Shown, learn};
+use super::memory::Shown;
+use super::memory::learn::{self, Left};
 use super::output::{complain, harmless, one_line, print, print_json, stdout_is_terminal};
 use super::shell::{Shell, now};
 use super::talk::{self, Display};
@@ -77,7 +78,8 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     show(&shell, &session, &answer, held)?;
     let code = code_of(&answer);
     if !args.talk.incognito {
-        learn::at_the_end(&shell, &mut session, &chosen, &keys);
+        let left = Left::with(ExitCode::from(code));
+        learn::at_the_end(&shell, &mut session, &chosen, &keys, left);
     }
     // The answer is shown and kept: what fails from here on is a warning.
     if let Err(error) = session.end(now()) {

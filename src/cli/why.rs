@@ -10,16 +10,16 @@ const SHOWN_CHARS_MAX: usize = 100;
 pub(super) fn lines(composed: &Composed) -> Vec<String> {
     let recalled = &composed.request.notes;
     let mut lines = vec![format!(
-        "The last request held, by our estimate: instructions, {} tokens; tools, {}; {} notes from \
-         memory, {}; {} recalled, {}; {} messages of this conversation, {}.",
-        composed.instructions_tokens,
-        composed.tools_tokens,
+        "The last request held {} messages of this conversation (about {} tokens), {} notes from \
+         memory ({}), {} recalled ({}), instructions ({}) and tools ({}).",
+        composed.window_messages,
+        composed.window_tokens,
         composed.standing.len() + composed.additions.len(),
         composed.standing_tokens,
         recalled.len(),
         composed.recalled_tokens,
-        composed.window_messages,
-        composed.window_tokens,
+        composed.instructions_tokens,
+        composed.tools_tokens,
     )];
     if composed.summary_tokens > 0 {
         lines.push(format!(

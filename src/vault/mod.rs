@@ -176,3 +176,5 @@ impl Vault {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::InRam;

@@ -10,6 +10,7 @@
 mod chatting;
 mod codes;
 mod damage;
+mod memory;
 mod moving;
 mod output;
 mod passphrase;

@@ -15,7 +15,7 @@ use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::history::local;
 use super::init;
-use super::memory::learn;
+use super::memory::learn::{self, Left};
 use super::output::{complain, one_line, print, stderr_is_terminal, stdin_is_terminal, whisper};
 use super::secret_input::{ask_hidden, ask_key, has_terminal};
 use super::shell::{Shell, now};
@@ -101,7 +101,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
                 keys,
                 ..
             } = &chatting;
-            learn::at_the_end(shell, &mut session, chosen, keys);
+            learn::at_the_end(shell, &mut session, chosen, keys, Left::with(code));
         }
         session.end(now())?;
     }

@@ -1,6 +1,5 @@
 //! `agent memory extract`, and the same pass at the end of a chat.
 
-use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -219,6 +218,23 @@ pub(super) fn unanswered(why: Unanswered) -> Failure {
     }
 }
 
+/// How a sitting came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Left {
+    ByItself,
+    Interrupted,
+}
+
+impl Left {
+    /// By the code that the program ends with.
+    pub(in super::super) fn with(code: ExitCode) -> Self {
+        match code == ExitCode::from(130) {
+            true => Left::Interrupted,
+            false => Left::ByItself,
+        }
+    }
+}
+
 /// What a sitting ends with, where the settings say so: looks through what was said, and through
 /// what is owed from before. Bounded in time; Ctrl-C skips it; a failure is one line.
 pub(in super::super) fn at_the_end(
@@ -226,6 +242,7 @@ pub(in super::super) fn at_the_end(
     session: &mut Session,
     chosen: &Chosen,
     keys: &ProviderKeys,
+    left: Left,
 ) {
     let wanted = match (shell.config.memory.extract, session.settings.surface) {
         (When::Never, _) => false,
@@ -239,6 +256,11 @@ pub(in super::super) fn at_the_end(
     if own.is_empty() {
         return;
     }
+    if let Some(count) = session.has_grown().filter(|_| stderr_is_terminal()) {
+        shell.note(&format!(
+            "({count} items came since memory was tidied last: `agent memory consolidate`)"
+        ));
+    }
     let other = shell.config.memory.model.as_deref();
     let other = other
         .map(|name| talk::choose(shell, Some(name), keys))
@@ -248,6 +270,15 @@ pub(in super::super) fn at_the_end(
     if chosen.provider.name() == Offline::NAME
         || !consent::is_given(shell, session, chosen.provider.as_ref())
     {
+        return;
+    }
+    if left == Left::Interrupted {
+        // Whoever presses Ctrl-C wants to be gone.
+        for pass in own {
+            if let Err(error) = session.owe(pass, now()) {
+                shell.note(&format!("warning: {error}"));
+            }
+        }
         return;
     }
     match passes_at_the_end(shell, session, own) {
@@ -308,10 +339,8 @@ fn look_through(shell: &Shell, session: &mut Session, chosen: &Chosen, passes: V
 }
 
 /// Ctrl-C, or the end of the time.
-fn over(limit: Duration) -> impl Future<Output = ()> {
-    async move {
-        let pressed = Box::pin(interrupted());
-        let late = Box::pin(tokio::time::sleep(limit));
-        select(pressed, late).await;
-    }
+async fn over(limit: Duration) {
+    let pressed = Box::pin(interrupted());
+    let late = Box::pin(tokio::time::sleep(limit));
+    select(pressed, late).await;
 }
