@@ -15,6 +15,7 @@ mod measure;
 mod opening;
 mod persisting;
 mod process;
+mod recall;
 mod sealing;
 mod texts;
 
@@ -22,12 +23,13 @@ use measure::Figure;
 
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     ("version", process::version),
     ("unlock", process::unlock),
     ("persist", persisting::persist),
     ("open", opening::open),
     ("seal", sealing::seal),
+    ("recall", recall::recall),
 ];
 
 fn main() {

@@ -2,6 +2,7 @@
 //! log; its checkpoint is `conversations.sealed`.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -121,13 +122,15 @@ impl Conversations {
     /// The shortest beginning of an id, of at least eight digits, that no other id shares.
     pub fn short_id(&self, id: Id) -> String {
         let text = id.to_string();
-        let others: Vec<String> = self
-            .all
-            .keys()
-            .filter(|other| **other != id)
-            .map(Id::to_string)
+        // Ids lie in the order of their digits, so one that shares a beginning lies beside it.
+        let before = self.all.range(..id).next_back();
+        let after = self.all.range((Bound::Excluded(id), Bound::Unbounded));
+        let near: Vec<String> = before
+            .into_iter()
+            .chain(after.take(1))
+            .map(|(other, _)| other.to_string())
             .collect();
-        let unique = |len: &usize| !others.iter().any(|other| other[..*len] == text[..*len]);
+        let unique = |len: &usize| !near.iter().any(|other| other[..*len] == text[..*len]);
         let len = (8..text.len()).find(unique).unwrap_or(text.len());
         text[..len].trim_end_matches('-').to_owned()
     }

@@ -4,11 +4,12 @@ use crate::memory::Audience;
 use crate::model::{Record, Role, Timestamp};
 use crate::provider::{Note, NoteKind, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
-use crate::recall::{RecallError, ShelfError, sealed_shelf::SealedShelf};
+use crate::recall::{Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf};
 use crate::vault::{IndexFiles, Log, VaultError};
 
 use super::compose::Recalled;
 use super::error::ChatError;
+use super::find::item_at;
 use super::session::Session;
 
 /// Moments that are brought back at the most,
@@ -149,9 +150,9 @@ impl Session {
         audience: Audience,
         now: Timestamp,
     ) -> Result<Vec<Note>, ChatError> {
-        use crate::recall::search::{Filter, Query, Scope};
         let filter = Filter {
             scope: Scope::Memory,
+            standing: self.memory.fold.standing_words(now),
             ..Filter::default()
         };
         let query = Query::plain(text);
@@ -161,14 +162,10 @@ impl Session {
             .search(&query, &filter, NOTES_MAX, &mut closed)?;
         let mut notes = Vec::new();
         for hit in hits {
-            let Some(item) = self.item_at(hit.seq)? else {
+            let Some(stored) = item_at(self.log.as_mut(), &self.memory.fold, hit.seq, now)? else {
                 continue;
             };
-            let Some(stored) = self.memory.fold.item(item) else {
-                continue;
-            };
-            let may = audience == Audience::ThisMachine || stored.may_leave();
-            if stored.is_live(now) && may {
+            if audience == Audience::ThisMachine || stored.may_leave() {
                 notes.push(Note {
                     kind: NoteKind::Memory,
                     text: stored.item.text.clone(),
@@ -180,32 +177,9 @@ impl Session {
         Ok(notes)
     }
 
-    /// The item that a memory record is about.
-    fn item_at(&mut self, seq: u64) -> Result<Option<crate::model::Id>, ChatError> {
-        use crate::model::MemoryOp;
-        let batch = self.log.read(seq - 1)?;
-        let Some(entry) = batch.first().filter(|entry| entry.seq == seq) else {
-            return Ok(None);
-        };
-        Ok(match entry.record() {
-            Ok(Record::Memory(event)) => match event.op {
-                MemoryOp::Add { item }
-                | MemoryOp::Supersede { item, .. }
-                | MemoryOp::Merge { item, .. } => Some(item.id),
-                MemoryOp::Edit { id, .. } => Some(id),
-                _ => None,
-            },
-            _ => None,
-        })
-    }
-
     /// A message of another time, cut to a note's length.
     fn moment(&mut self, seq: u64, audience: Audience) -> Result<Option<Note>, ChatError> {
-        let batch = self.log.read(seq - 1)?;
-        let Some(entry) = batch.first().filter(|entry| entry.seq == seq) else {
-            return Ok(None);
-        };
-        let Ok(Record::Message(message)) = entry.record() else {
+        let Some(Record::Message(message)) = self.log.record(seq)? else {
             return Ok(None);
         };
         let window = self.buffer.fold.window(message.conversation);

@@ -288,6 +288,16 @@ impl Log for Client {
         }
     }
 
+    fn record(&mut self, seq: u64) -> Result<Option<Record>, VaultError> {
+        match self.ask(&Request::Record { seq }, &[])? {
+            (Reply::Bytes { found }, line) => {
+                let line = found.then_some(line);
+                Ok(line.and_then(|line| Record::from_line(&line).ok()))
+            }
+            _ => Err(self.misunderstood()),
+        }
+    }
+
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         match self.ask(&Request::Checkpoint { name }, &[])? {
             (Reply::Bytes { found }, json) => Ok(found.then_some(json)),

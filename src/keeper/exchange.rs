@@ -171,6 +171,11 @@ impl Exchange {
                 let entries = self.vault(|vault| vault.read(after))?;
                 Ok((Reply::Entries, put_entries(&entries)))
             }
+            Request::Record { seq } => {
+                let line = self.vault(|vault| vault.line(seq))?;
+                let found = line.is_some();
+                Ok((Reply::Bytes { found }, line.unwrap_or_default()))
+            }
             Request::Checkpoint { name } => {
                 let json = self.vault(|vault| vault.checkpoint(name))?;
                 let found = json.is_some();

@@ -97,6 +97,10 @@ impl Log for Opened {
         self.log().read(after)
     }
 
+    fn record(&mut self, seq: u64) -> Result<Option<Record>, VaultError> {
+        self.log().record(seq)
+    }
+
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         self.log().checkpoint(name)
     }

@@ -11,7 +11,7 @@ use crate::seal::{Link, Position};
 use crate::vault::{Damage, Entry, Rollback, SealedFile, Vault};
 
 /// Raised with any change of what crosses the socket: both sides must be of one version.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// A provider's key is far shorter.
 const KEY_BYTES_MAX: usize = 64 * 1024;
 /// Damage beyond so many places is not told one by one.
@@ -93,6 +93,9 @@ pub(super) enum Request {
     Refresh,
     Read {
         after: u64,
+    },
+    Record {
+        seq: u64,
     },
     Checkpoint {
         #[serde(with = "FoldForm")]

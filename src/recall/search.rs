@@ -10,7 +10,7 @@ use super::contents::Contents;
 use super::index::Index;
 use super::rank::{Question, Scored, Weights, rank};
 use super::source::Source;
-use super::turn::{Speaker, Turn, day_and_second};
+use super::turn::{Speaker, day_and_second};
 
 /// Which records are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// The first moment that counts no more.
     pub until: Option<Timestamp>,
+    /// The records whose words an item of memory has today: of memory, only these are found.
+    pub standing: HashSet<u64>,
     /// Also messages without a word of the query, for the words of the messages around them.
     pub by_neighbours: bool,
 }
@@ -258,7 +260,8 @@ fn hit(scored: &Scored) -> Hit {
 }
 
 /// A filter in the terms of the index.
-struct Limits {
+struct Limits<'a> {
+    standing: &'a HashSet<u64>,
     scope: Scope,
     role: Option<Role>,
     /// A conversation that is wanted and unknown lets nothing through.
@@ -267,10 +270,11 @@ struct Limits {
     until: Option<(i32, u32)>,
 }
 
-impl Limits {
-    fn of(index: &Index, filter: &Filter) -> Limits {
+impl<'a> Limits<'a> {
+    fn of(index: &Index, filter: &'a Filter) -> Limits<'a> {
         let known = |id: Id| index.contents().conversation(&id.bytes());
         Limits {
+            standing: &filter.standing,
             scope: filter.scope,
             role: filter.role,
             conversation: filter.conversation.map(known),
@@ -282,7 +286,7 @@ impl Limits {
     fn allow(&self, index: &Index, contents: &Contents, scored: &Scored) -> bool {
         let run = &contents.runs[scored.run as usize];
         let at = (run.day, scored.turn.second());
-        self.scope_and_role(index, scored)
+        self.scope_and_role(scored)
             && self
                 .conversation
                 .is_none_or(|wanted| wanted == Some(run.conversation))
@@ -293,15 +297,12 @@ impl Limits {
                 .is_deleted(&contents.conversations[run.conversation as usize].id)
     }
 
-    fn scope_and_role(&self, index: &Index, scored: &Scored) -> bool {
+    fn scope_and_role(&self, scored: &Scored) -> bool {
         let speaker = scored.turn.speaker();
-        if scored.turn.has(Turn::PURGED) {
-            return false;
-        }
         if speaker == Speaker::MEMORY {
             return self.scope != Scope::Messages
                 && self.role.is_none()
-                && index.state().is_active(scored.seq);
+                && self.standing.contains(&scored.seq);
         }
         let said_by = match speaker {
             Speaker::ASSISTANT => Role::Assistant,

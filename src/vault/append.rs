@@ -33,6 +33,11 @@ impl Log for Vault {
         }
     }
 
+    fn record(&mut self, seq: u64) -> Result<Option<Record>, VaultError> {
+        let line = self.line(seq)?;
+        Ok(line.and_then(|line| Record::from_line(&line).ok()))
+    }
+
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         self.alive()?;
         self.read_checkpoint(name)

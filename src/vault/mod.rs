@@ -17,6 +17,7 @@ mod log;
 mod open;
 mod provider_keys;
 mod purge;
+mod record;
 mod rekey;
 mod repair;
 mod rewrite;
@@ -66,6 +67,16 @@ pub trait Log: Send {
     /// Some records behind `after`, in order; none at the end of the log. What is damaged is
     /// passed over, so that numbers may be missing.
     fn read(&mut self, after: u64) -> Result<Vec<Entry>, VaultError>;
+
+    /// One record; none where there is none that can be read.
+    fn record(&mut self, seq: u64) -> Result<Option<Record>, VaultError> {
+        let Some(before) = seq.checked_sub(1) else {
+            return Ok(None);
+        };
+        let batch = self.read(before)?;
+        let entry = batch.first().filter(|entry| entry.seq == seq);
+        Ok(entry.and_then(|entry| entry.record().ok()))
+    }
 
     /// A fold's saved state, opened; none if there is none that opens.
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;

@@ -9,9 +9,9 @@ use super::Weights;
 use super::lists::{Listed, runs_asked_for};
 use super::reader::{Reader, Span};
 use crate::recall::RecallError;
-use crate::recall::contents::{Contents, NONE, WHOLE};
+use crate::recall::contents::{Contents, LENDS, NONE, WHOLE, lent_by};
 use crate::recall::source::{Posting, Source};
-use crate::recall::turn::Turn;
+use crate::recall::turn::{Speaker, Turn};
 
 /// Up to here every message is scored; above, only those that share a word with the question.
 pub const ALL_SCORED_MAX: u64 = 20_000;
@@ -50,18 +50,31 @@ fn lend(
     if posting.first == 0 && posting.last == 0 {
         return Ok(());
     }
+    let (first, last) = (u32::from(posting.first), u32::from(posting.last));
+    if let Some([_, _, this, _, _]) = reader.among(posting.passage, run)? {
+        let (p, speaker) = (posting.passage, this.speaker());
+        if speaker != Speaker::MEMORY && first > 0 {
+            to(p - 1, first * lent_by(speaker, LENDS.previous));
+            to(p - 2, first * lent_by(speaker, LENDS.second_previous));
+        }
+        if speaker != Speaker::MEMORY && last > 0 {
+            to(p + 1, last * lent_by(speaker, LENDS.next));
+            to(p + 2, last * lent_by(speaker, LENDS.second_next));
+        }
+        return Ok(());
+    }
     let span = reader.span(posting.passage, run)?;
-    if posting.first > 0 && span.first == posting.passage {
+    if first > 0 && span.first == posting.passage {
         for (target, weight) in reader.lends_back(span)? {
             if let Some(target) = target {
-                (target.first..target.end).for_each(|p| to(p, weight * u32::from(posting.first)));
+                (target.first..target.end).for_each(|p| to(p, weight * first));
             }
         }
     }
-    if posting.last > 0 && span.end == posting.passage + 1 {
+    if last > 0 && span.end == posting.passage + 1 {
         for (target, weight) in reader.lends_on(span)? {
             if let Some(target) = target {
-                (target.first..target.end).for_each(|p| to(p, weight * u32::from(posting.last)));
+                (target.first..target.end).for_each(|p| to(p, weight * last));
             }
         }
     }
@@ -208,9 +221,8 @@ fn score_block(
                 Some(span) if passage < span.end && passage >= span.first => span,
                 _ => {
                     let run = reader.run_of(passage);
-                    let span = reader.span(passage, run)?;
-                    scan.borrowed = reader.borrowed(span)?;
-                    scan.span = Some(span);
+                    let (span, borrowed) = reader.message(passage, run)?;
+                    (scan.span, scan.borrowed) = (Some(span), borrowed);
                     scan.out.push(Candidate {
                         passage: span.first,
                         words: 0.0,
