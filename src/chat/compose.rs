@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::memory::{Standing, UPDATE_INSTRUCTIONS, estimate_tokens, quoted};
 use crate::model::{Role, Text};
-use crate::provider::{Note, NoteKind, Part, Request, SystemPart, Turn};
+use crate::provider::{Note, NoteKind, Part, Request, SystemPart, Tool, Turn};
 use crate::vault::{Log, VaultError};
 
 use super::buffer::{Kept, Window};
@@ -45,6 +45,7 @@ pub(super) struct Ingredients<'a> {
     /// Oldest first, the person's new line last.
     pub messages: Vec<Said>,
     pub window: Option<&'a Window>,
+    pub tools: Vec<Tool>,
 }
 
 /// A message with its text at hand.
@@ -124,6 +125,11 @@ pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed 
         });
     }
     request.notes = parts.recalled.notes.clone();
+    request.tools = parts.tools;
+    if settings.use_memory {
+        // A server that takes no tools has its model report what is new in its text.
+        request.instead_of_tools = UPDATE_INSTRUCTIONS.into();
+    }
     let total = parts.window.map_or(0, |window| window.count);
     Composed {
         standing_tokens: parts.standing.tokens + parts.additions.tokens,
@@ -137,13 +143,9 @@ pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed 
 
 fn standing_part(parts: &Ingredients<'_>) -> Text {
     let mut text = Text::new(parts.settings.system.as_deref().unwrap_or(BASE));
-    if parts.settings.use_memory {
+    if parts.settings.use_memory && !parts.standing.text.is_empty() {
         text.push_str("\n\n");
-        text.push_str(UPDATE_INSTRUCTIONS);
-        if !parts.standing.text.is_empty() {
-            text.push_str("\n\n");
-            text.push_str(&parts.standing.text);
-        }
+        text.push_str(&parts.standing.text);
     }
     text
 }

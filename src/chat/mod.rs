@@ -11,7 +11,11 @@ mod error;
 mod find;
 mod purge;
 mod recall;
+mod reply;
 mod session;
+#[cfg(test)]
+mod test_support;
+mod tools;
 mod transcript;
 mod turn;
 

@@ -3,16 +3,15 @@
 use std::future::Future;
 use std::pin::pin;
 
-use futures_util::StreamExt;
-use futures_util::future::{Either, select};
-
-use crate::memory::{self, Accepted, Audience, Context, Said as TypedLine, UpdateFilter};
-use crate::model::{MemoryEvent, Message, Record, Role, Stop, Text, Timestamp, Usage};
-use crate::provider::{Event, Notice, Provider, ProviderError, Request, is_local_host};
+use crate::memory::{self, Accepted, Audience, Context, Said as TypedLine};
+use crate::model::{MemoryEvent, Message, Record, Role, Text, Timestamp};
+use crate::provider::{Notice, Provider, ProviderError, Turn, is_local_host};
 
 use super::compose::{Composed, Ingredients, Recalled, compose, messages_that_fit};
 use super::error::ChatError;
+use super::reply::Reply;
 use super::session::Session;
+use super::tools::{Desk, ROUNDS_MAX};
 
 /// What happens while an answer comes.
 #[derive(Debug)]
@@ -30,18 +29,11 @@ pub struct Answer {
     pub accepted: Accepted,
     /// What was learnt, waits or was refused, in one line.
     pub learnt: Option<Text>,
+    /// What was wrong with the reply's memory blocks.
+    pub faults: Vec<memory::Fault>,
     pub composed: Composed,
     /// The fault that cut the answer, after some of it had come.
     pub fault: Option<ProviderError>,
-}
-
-/// A reply as far as it came.
-struct Reply {
-    text: Text,
-    usage: Option<Usage>,
-    stop: Stop,
-    proposals: Vec<memory::Proposal>,
-    fault: Option<ProviderError>,
 }
 
 impl Session {
@@ -77,11 +69,7 @@ impl Session {
                 host: host.to_owned(),
             });
         }
-        let audience = if remote.is_some() {
-            Audience::Remote
-        } else {
-            Audience::ThisMachine
-        };
+        let audience = audience_of(provider);
         let (standing, additions) = self.standing(audience, now);
         let window = self.buffer.fold.window(self.conversation()).cloned();
         let kept = self.window_messages(window.as_ref())?;
@@ -94,11 +82,13 @@ impl Session {
             recalled,
             messages,
             window: window.as_ref(),
+            tools: self.tools(),
         };
         Ok(compose(parts, tokens))
     }
 
-    /// Asks for an answer and keeps it. `interrupt` ends it early; what had come by then is kept.
+    /// Asks for an answer and keeps it, carrying out the tools that it asks for. `interrupt` ends
+    /// it early; what had come by then is kept.
     pub async fn answer(
         &mut self,
         provider: &dyn Provider,
@@ -107,10 +97,31 @@ impl Session {
         interrupt: impl Future<Output = ()>,
         tell: &mut dyn FnMut(Told),
     ) -> Result<Answer, ChatError> {
-        let reply = stream(provider, &composed.request, interrupt, tell).await;
-        let now = clock();
+        let mut interrupt = pin!(interrupt);
+        let mut request = composed.request.clone();
+        let mut reply = Reply::new();
+        let mut called = Vec::new();
+        for round in 0.. {
+            let came = reply
+                .take_round(provider, &request, interrupt.as_mut(), tell)
+                .await;
+            let goes_on = reply.stop.is_complete() && !came.calls.is_empty();
+            if !goes_on || round == ROUNDS_MAX {
+                break;
+            }
+            let mut desk = Desk {
+                audience: audience_of(provider),
+                now: clock(),
+                proposals: &mut called,
+            };
+            let results = self.results(&came.calls, &mut desk);
+            let role = Role::Assistant;
+            let parts = came.parts;
+            request.messages.extend([Turn { role, parts }, results]);
+        }
+        reply.proposals.append(&mut called);
         let model = format!("{}/{}", provider.name(), composed.request.model);
-        self.keep(reply, model, composed, now)
+        self.keep(reply, model, composed, clock())
     }
 
     /// Appends the reply with what was learnt from it, in one batch.
@@ -151,6 +162,7 @@ impl Session {
             message: Some(message),
             accepted,
             learnt,
+            faults: reply.faults,
             composed,
             fault: reply.fault,
         })
@@ -217,55 +229,10 @@ impl Session {
     }
 }
 
-async fn stream(
-    provider: &dyn Provider,
-    request: &Request,
-    interrupt: impl Future<Output = ()>,
-    tell: &mut dyn FnMut(Told),
-) -> Reply {
-    let mut events = provider.stream(request);
-    let mut interrupt = pin!(interrupt);
-    let mut filter = UpdateFilter::new();
-    let mut reply = Reply {
-        text: Text::default(),
-        usage: None,
-        stop: Stop::Cut,
-        proposals: Vec::new(),
-        fault: None,
-    };
-    loop {
-        let event = match select(events.next(), interrupt.as_mut()).await {
-            Either::Left((event, _)) => event,
-            Either::Right(_) => {
-                reply.stop = Stop::Interrupted;
-                break;
-            }
-        };
-        match event {
-            Some(Ok(Event::Text(piece))) => show(filter.feed(&piece), &mut reply, tell),
-            Some(Ok(Event::Usage(usage))) => reply.usage = Some(usage),
-            Some(Ok(Event::Done(stop))) => {
-                reply.stop = stop;
-                break;
-            }
-            Some(Ok(Event::Notice(notice))) => tell(Told::Notice(notice)),
-            Some(Ok(Event::Thinking(_) | Event::ToolUse(_))) => {}
-            Some(Err(fault)) => {
-                reply.fault = Some(fault);
-                break;
-            }
-            None => break,
-        }
-    }
-    let end = filter.finish();
-    show(end.text, &mut reply, tell);
-    reply.proposals = end.proposals;
-    reply
-}
-
-fn show(piece: Text, reply: &mut Reply, tell: &mut dyn FnMut(Told)) {
-    if !piece.is_empty() {
-        reply.text.push_str(&piece);
-        tell(Told::Text(piece));
+/// Who gets to read what is sent to a provider.
+pub(super) fn audience_of(provider: &dyn Provider) -> Audience {
+    match provider.host() {
+        Some(host) if !is_local_host(host) => Audience::Remote,
+        _ => Audience::ThisMachine,
     }
 }

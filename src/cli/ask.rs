@@ -160,4 +160,9 @@ pub(super) fn say_after(shell: &Shell, answer: &Answer) {
     if let Some(learnt) = &answer.learnt {
         shell.note(&format!("({})", one_line(learnt)));
     }
+    if let Some(fault) = answer.faults.first() {
+        shell.note(&format!(
+            "(nothing learnt from a part of the reply: {fault})"
+        ));
+    }
 }
