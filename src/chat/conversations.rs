@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::model::{
     Applied, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role, Text,
@@ -232,5 +233,68 @@ impl Fold for Conversations {
 
     fn reset(&mut self) {
         *self = Conversations::default();
+    }
+}
+
+/// A few conversations with what they were forked from, and the neighbours of their ids: for titles
+/// and short ids, without taking in thousands of others. Never to be saved.
+pub struct SomeConversations {
+    wanted: Vec<Id>,
+    pub found: Conversations,
+}
+
+impl SomeConversations {
+    pub fn new(wanted: Vec<Id>) -> Self {
+        SomeConversations {
+            wanted,
+            found: Conversations::default(),
+        }
+    }
+}
+
+/// The state of [`Conversations`], each still closed.
+#[derive(Deserialize)]
+struct Closed<'a> {
+    #[serde(borrow, default)]
+    all: BTreeMap<Id, &'a RawValue>,
+}
+
+impl Fold for SomeConversations {
+    fn name(&self) -> FoldName {
+        self.found.name()
+    }
+
+    fn version(&self) -> u32 {
+        self.found.version()
+    }
+
+    fn apply(&mut self, seq: u64, record: &Record) -> Applied {
+        self.found.apply(seq, record)
+    }
+
+    fn save(&self) -> serde_json::Result<Vec<u8>> {
+        Err(serde::ser::Error::custom("only some of the conversations"))
+    }
+
+    fn load(&mut self, json: &[u8]) -> serde_json::Result<()> {
+        let closed: Closed<'_> = serde_json::from_slice(json)?;
+        let mut found = BTreeMap::new();
+        let mut wanted = self.wanted.clone();
+        while let Some(id) = wanted.pop() {
+            let before = closed.all.range(..id).next_back();
+            let from = closed.all.range(id..).take(2);
+            for (id, json) in before.into_iter().chain(from) {
+                let conversation: Conversation = serde_json::from_str(json.get())?;
+                let parent = conversation.forked.map(|(parent, _)| parent);
+                wanted.extend(parent.filter(|parent| !found.contains_key(parent)));
+                found.insert(*id, conversation);
+            }
+        }
+        self.found.all = found;
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.found.reset();
     }
 }

@@ -146,3 +146,7 @@ pub(super) fn item_at<'a>(
     let record = log.record(seq)?;
     Ok(record.and_then(|record| item_of(memory, &record, now)))
 }
+
+#[cfg(test)]
+#[path = "find_tests.rs"]
+mod tests;

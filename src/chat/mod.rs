@@ -21,7 +21,7 @@ mod turn;
 
 pub use buffer::{Buffer, Kept, Window};
 pub use compose::{Composed, Recalled};
-pub use conversations::{Conversation, Conversations, FoundConversation};
+pub use conversations::{Conversation, Conversations, FoundConversation, SomeConversations};
 pub use error::ChatError;
 pub use find::{Found, Kind as FoundKind};
 pub use purge::{PurgePlan, PurgeTargets, Quoting};

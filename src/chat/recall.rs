@@ -4,6 +4,7 @@ use crate::memory::Audience;
 use crate::model::{Record, Role, Timestamp};
 use crate::provider::{Note, NoteKind, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
+use crate::recall::search::FLOOR_COVERAGE;
 use crate::recall::{Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf};
 use crate::vault::{IndexFiles, Log, VaultError};
 
@@ -12,12 +13,20 @@ use super::error::ChatError;
 use super::find::item_at;
 use super::session::Session;
 
-/// Moments that are brought back at the most,
+/// Moments that are brought back at the most, and items of memory,
 const NOTES_MAX: usize = 6;
-/// of so many characters each,
+/// of so many characters each.
 const NOTE_CHARS_MAX: usize = 500;
-/// and so many candidates looked at for them.
-const CANDIDATES: usize = 24;
+
+/// What is looked for, and for whom.
+pub(super) struct Asked<'a> {
+    pub(super) text: &'a str,
+    /// The first moment that counts, and the first that counts no more.
+    pub(super) since: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
+    pub(super) audience: Audience,
+    pub(super) now: Timestamp,
+}
 
 /// The index and where it is in the log.
 pub struct Recall {
@@ -125,20 +134,56 @@ impl Session {
             return Ok(Recalled::default());
         };
         let at_hand: Vec<u64> = kept.iter().map(|kept| kept.seq).collect();
-        let hits = recall
-            .index
-            .recall(&text, CANDIDATES, &mut |seq| at_hand.contains(&seq))?;
+        let asked = Asked {
+            text: &text,
+            since: None,
+            until: None,
+            audience,
+            now,
+        };
+        let notes = self.notes_on(recall, &asked, &at_hand)?;
+        Ok(Recalled { notes })
+    }
+
+    /// What memory and history have on something, but for what a model has in its window.
+    pub(super) fn look_up(&mut self, asked: &Asked<'_>) -> Result<Vec<Note>, ChatError> {
+        let Some(mut recall) = self.recall.take() else {
+            return Ok(Vec::new());
+        };
+        let window = self.buffer.fold.window(self.conversation()).cloned();
+        let found = recall.catch_up(self.log.as_mut()).and_then(|()| {
+            let kept = self.window_messages(window.as_ref())?;
+            let at_hand: Vec<u64> = kept.iter().map(|kept| kept.seq).collect();
+            self.notes_on(&recall, asked, &at_hand)
+        });
+        self.recall = Some(recall);
+        found
+    }
+
+    fn notes_on(
+        &mut self,
+        recall: &Recall,
+        asked: &Asked<'_>,
+        at_hand: &[u64],
+    ) -> Result<Vec<Note>, ChatError> {
+        let filter = Filter {
+            scope: Scope::Messages,
+            since: asked.since,
+            until: asked.until,
+            may_leave: asked.audience == Audience::Remote,
+            ..Filter::default()
+        };
+        let mut at_hand = |seq| at_hand.contains(&seq);
+        let index = &recall.index;
+        let moments = index.recall(asked.text, &filter, NOTES_MAX, &mut at_hand)?;
         let mut notes = match self.settings.use_memory {
-            true => self.memory_notes(recall, &text, audience, now)?,
+            true => self.memory_notes(recall, asked, filter)?,
             false => Vec::new(),
         };
-        for hit in hits {
-            if notes.len() == NOTES_MAX {
-                break;
-            }
-            notes.extend(self.moment(hit.seq, audience)?);
+        for hit in moments {
+            notes.extend(self.moment(hit.seq)?);
         }
-        Ok(Recalled { notes })
+        Ok(notes)
     }
 
     /// Items that answer the line. `offline` has no other way to them; a model has the standing
@@ -146,26 +191,28 @@ impl Session {
     fn memory_notes(
         &mut self,
         recall: &Recall,
-        text: &str,
-        audience: Audience,
-        now: Timestamp,
+        asked: &Asked<'_>,
+        filter: Filter,
     ) -> Result<Vec<Note>, ChatError> {
         let filter = Filter {
             scope: Scope::Memory,
-            standing: self.memory.fold.standing_words(now),
-            ..Filter::default()
+            standing: self.memory.fold.standing_words(asked.now),
+            ..filter
         };
-        let query = Query::plain(text);
+        let query = Query::plain(asked.text);
         let mut closed = |_| Ok::<_, ChatError>(None);
-        let hits = recall
-            .index
-            .search(&query, &filter, NOTES_MAX, &mut closed)?;
+        let index = &recall.index;
+        let mut hits = index.search(&query, &filter, NOTES_MAX, &mut closed)?;
+        // Items are few, so that how far one stands out says little; how much of the line it has
+        // says as much as of a message.
+        hits.retain(|hit| hit.coverage >= FLOOR_COVERAGE);
         let mut notes = Vec::new();
         for hit in hits {
-            let Some(stored) = item_at(self.log.as_mut(), &self.memory.fold, hit.seq, now)? else {
+            let memory = &self.memory.fold;
+            let Some(stored) = item_at(self.log.as_mut(), memory, hit.seq, asked.now)? else {
                 continue;
             };
-            if audience == Audience::ThisMachine || stored.may_leave() {
+            if asked.audience == Audience::ThisMachine || stored.may_leave() {
                 notes.push(Note {
                     kind: NoteKind::Memory,
                     text: stored.item.text.clone(),
@@ -178,14 +225,10 @@ impl Session {
     }
 
     /// A message of another time, cut to a note's length.
-    fn moment(&mut self, seq: u64, audience: Audience) -> Result<Option<Note>, ChatError> {
+    fn moment(&mut self, seq: u64) -> Result<Option<Note>, ChatError> {
         let Some(Record::Message(message)) = self.log.record(seq)? else {
             return Ok(None);
         };
-        let window = self.buffer.fold.window(message.conversation);
-        if audience == Audience::Remote && window.is_some_and(|window| window.local) {
-            return Ok(None);
-        }
         let speaker = match message.role {
             Role::User => "you",
             _ => "assistant",

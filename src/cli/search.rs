@@ -13,7 +13,9 @@ use super::failure::Failure;
 use super::history::{find, local};
 use super::output::{harmless, one_line, print_json, print_line, stdout_is_terminal};
 use super::shell::{Shell, now};
-use crate::chat::{ChatError, Conversations, Found, FoundKind, Recall, transcript};
+use crate::chat::{
+    ChatError, Conversations, Found, FoundKind, Recall, SomeConversations, transcript,
+};
 use crate::keeper::Opened;
 use crate::memory::Memory;
 use crate::model::{Id, Message, Record, Role, Text, Timestamp};
@@ -151,10 +153,25 @@ fn who(is: &FoundKind) -> &'static str {
     }
 }
 
+/// The conversations of hits. Their list is kept for the next time if it was far behind.
+fn conversations_of(log: &mut dyn Log, found: &[Found]) -> Result<Conversations, Failure> {
+    let ids = found.iter().filter_map(|found| match found.is {
+        FoundKind::Message { conversation, .. } => Some(conversation),
+        FoundKind::Item { .. } => None,
+    });
+    let some = View::load(log, SomeConversations::new(ids.collect()))?;
+    if some.is_behind() {
+        let mut all = View::load(log, Conversations::default())?;
+        all.save(log).ok();
+        return Ok(all.fold);
+    }
+    Ok(some.fold.found)
+}
+
 fn print_rows(log: &mut Opened, found: &[Found], context: usize) -> Result<(), Failure> {
     let all = match context {
         0 => None,
-        _ => Some(View::load(log, Conversations::default())?.fold),
+        _ => Some(conversations_of(log, found)?),
     };
     let mut rows = Vec::new();
     for found in found {

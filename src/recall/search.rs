@@ -33,6 +33,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// The records whose words an item of memory has today: of memory, only these are found.
     pub standing: HashSet<u64>,
+    /// Nothing of conversations that stay on this machine.
+    pub may_leave: bool,
     /// Also messages without a word of the query, for the words of the messages around them.
     pub by_neighbours: bool,
 }
@@ -180,21 +182,18 @@ impl Index {
         Ok(hits)
     }
 
-    /// What bears on a line of a conversation: the best messages, none below the floor, none that
+    /// What bears on a line of a conversation: the best records, none below the floor, none that
     /// `skip` says is at hand already.
     pub fn recall(
         &self,
         line: &str,
+        filter: &Filter,
         k: usize,
         skip: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Vec<Hit>, RecallError> {
         let line = &line[..line.floor_char_boundary(QUERY_BYTES_MAX)];
         let question = Question::of(line, self);
-        let filter = Filter {
-            scope: Scope::Messages,
-            ..Filter::default()
-        };
-        let limits = Limits::of(self, &filter);
+        let limits = Limits::of(self, filter);
         let mut allow = |contents: &Contents, scored: &Scored| {
             scored.words >= FLOOR_WORDS
                 && scored.coverage >= FLOOR_COVERAGE
@@ -262,6 +261,7 @@ fn hit(scored: &Scored) -> Hit {
 /// A filter in the terms of the index.
 struct Limits<'a> {
     standing: &'a HashSet<u64>,
+    may_leave: bool,
     scope: Scope,
     role: Option<Role>,
     /// A conversation that is wanted and unknown lets nothing through.
@@ -275,6 +275,7 @@ impl<'a> Limits<'a> {
         let known = |id: Id| index.contents().conversation(&id.bytes());
         Limits {
             standing: &filter.standing,
+            may_leave: filter.may_leave,
             scope: filter.scope,
             role: filter.role,
             conversation: filter.conversation.map(known),
@@ -286,15 +287,15 @@ impl<'a> Limits<'a> {
     fn allow(&self, index: &Index, contents: &Contents, scored: &Scored) -> bool {
         let run = &contents.runs[scored.run as usize];
         let at = (run.day, scored.turn.second());
+        let of = &contents.conversations[run.conversation as usize].id;
         self.scope_and_role(scored)
             && self
                 .conversation
                 .is_none_or(|wanted| wanted == Some(run.conversation))
             && self.since.is_none_or(|since| at >= since)
             && self.until.is_none_or(|until| at < until)
-            && !index
-                .state()
-                .is_deleted(&contents.conversations[run.conversation as usize].id)
+            && !index.state().is_deleted(of)
+            && !(self.may_leave && index.state().is_local(of))
     }
 
     fn scope_and_role(&self, scored: &Scored) -> bool {

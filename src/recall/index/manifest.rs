@@ -35,6 +35,7 @@ struct Written {
     segments: Vec<WrittenFile>,
     names: Vec<String>,
     deleted: Vec<Id>,
+    local: Vec<Id>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +77,7 @@ impl Manifest {
                 .collect(),
             names: self.names.clone(),
             deleted: self.state.deleted().collect(),
+            local: self.state.local().collect(),
         };
         Zeroizing::new(serde_json::to_vec(&written).expect("holds only strings and numbers"))
     }
@@ -112,7 +114,10 @@ impl Manifest {
             link: unhex(&written.link)?,
             segments,
             names: written.names.clone(),
-            state: State::of(written.deleted.iter().copied()),
+            state: State::of(
+                written.deleted.iter().copied(),
+                written.local.iter().copied(),
+            ),
         }))
     }
 }

@@ -1,19 +1,22 @@
-//! What later records say about earlier ones: which conversations are deleted. Holds ids, no words.
+//! What records say about whole conversations: which are deleted, which stay on this machine. Holds
+//! ids, no words.
 
 use std::collections::HashSet;
 
 use crate::model::{ConversationOp, Id};
 
-/// Conversations that are not to be found.
+/// Conversations that are not to be found, or not by everyone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     deleted: HashSet<Id>,
+    local: HashSet<Id>,
 }
 
 impl State {
-    pub fn of(deleted: impl Iterator<Item = Id>) -> State {
+    pub fn of(deleted: impl Iterator<Item = Id>, local: impl Iterator<Item = Id>) -> State {
         State {
             deleted: deleted.collect(),
+            local: local.collect(),
         }
     }
 
@@ -25,6 +28,15 @@ impl State {
         !self.deleted.is_empty() && self.deleted.contains(&Id::from_bytes(*conversation))
     }
 
+    pub fn local(&self) -> impl Iterator<Item = Id> {
+        self.local.iter().copied()
+    }
+
+    /// Whether nothing of a conversation may be told to another machine.
+    pub fn is_local(&self, conversation: &[u8; 16]) -> bool {
+        !self.local.is_empty() && self.local.contains(&Id::from_bytes(*conversation))
+    }
+
     pub fn apply_conversation(&mut self, id: Id, op: &ConversationOp) {
         match op {
             ConversationOp::Deleted => {
@@ -32,6 +44,14 @@ impl State {
             }
             ConversationOp::Restored => {
                 self.deleted.remove(&id);
+            }
+            ConversationOp::Started {
+                private: Some(_), ..
+            } => {
+                self.local.insert(id);
+            }
+            ConversationOp::Started { private: None, .. } => {
+                self.local.remove(&id);
             }
             _ => {}
         }

@@ -81,18 +81,28 @@ fn lend(
     Ok(())
 }
 
-/// One block of passages: for each term what it counts in each, in twentieths.
+/// One block of passages: for each what every term counts in it, in twentieths, side by side.
 struct Block {
     start: u32,
+    terms: usize,
     counts: Vec<u16>,
     touched: Vec<u64>,
 }
 
 impl Block {
+    fn new(terms: usize) -> Block {
+        Block {
+            start: 0,
+            terms,
+            counts: vec![0; terms * BLOCK as usize],
+            touched: vec![0; BLOCK as usize / 64],
+        }
+    }
+
     /// Adds what a neighbour lends.
     fn lend(&mut self, term: usize, passage: u32, amount: u32) {
         let at = (passage - self.start) as usize;
-        let count = &mut self.counts[term * BLOCK as usize + at];
+        let count = &mut self.counts[at * self.terms + term];
         let sum = u32::from(*count & !OWN) + amount;
         *count = sum.min(u32::from(!OWN)) as u16 | (*count & OWN);
         self.touched[at / 64] |= 1 << (at % 64);
@@ -101,7 +111,7 @@ impl Block {
     /// Adds what the passage itself holds.
     fn own(&mut self, term: usize, passage: u32, amount: u32) {
         self.lend(term, passage, amount);
-        self.counts[term * BLOCK as usize + (passage - self.start) as usize] |= OWN;
+        self.counts[(passage - self.start) as usize * self.terms + term] |= OWN;
     }
 
     /// Has passages scored whatever they say; false if the range is empty.
@@ -113,9 +123,10 @@ impl Block {
         !passages.is_empty()
     }
 
-    fn take(&mut self, term: usize, passage: u32) -> u16 {
-        let at = (passage - self.start) as usize;
-        std::mem::take(&mut self.counts[term * BLOCK as usize + at])
+    /// What each term counts in a passage; to be taken out.
+    fn counts(&mut self, passage: u32) -> &mut [u16] {
+        let at = (passage - self.start) as usize * self.terms;
+        &mut self.counts[at..at + self.terms]
     }
 }
 
@@ -145,11 +156,7 @@ pub(super) fn candidates(
     let score_all = contents.sums.messages <= ALL_SCORED_MAX;
     let scorer = Scorer::new(contents, lists, weights);
     let mut scan = Scan::default();
-    let mut block = Block {
-        start: 0,
-        counts: vec![0; lists.len() * BLOCK as usize],
-        touched: vec![0; BLOCK as usize / 64],
-    };
+    let mut block = Block::new(lists.len());
     let mut at: Vec<usize> = vec![0; lists.len()];
     let mut narrower_at: Vec<usize> = vec![0; lists.len()];
     let narrower = (f64::from(WHOLE) * weights.narrower).round() as u32;
@@ -258,6 +265,8 @@ struct Scorer<'a> {
     /// Mean words of a passage's bag.
     average: f64,
     idf_sum: f64,
+    /// Some term is a name or a word of a date, which counts without standing in the words.
+    beyond_words: bool,
 }
 
 impl<'a> Scorer<'a> {
@@ -274,6 +283,9 @@ impl<'a> Scorer<'a> {
             weights,
             average,
             idf_sum,
+            beyond_words: lists
+                .iter()
+                .any(|list| list.speakers != 0 || !list.runs.is_empty()),
         }
     }
 
@@ -289,8 +301,11 @@ impl<'a> Scorer<'a> {
         let w = self.weights;
         let norm = w.k1 * (1.0 - w.b + w.b * words / self.average);
         let (mut sum, mut covered, mut own) = (0.0, 0.0, false);
-        for (term, list) in self.lists.iter().enumerate() {
-            let count = block.take(term, passage);
+        for (list, count) in self.lists.iter().zip(block.counts(passage)) {
+            let count = std::mem::take(count);
+            if count == 0 && !self.beyond_words {
+                continue;
+            }
             let mut tf = f64::from(count & !OWN) / f64::from(WHOLE);
             own |= count & OWN != 0;
             if list.speakers & (1 << turn.speaker().0) != 0 {

@@ -1,5 +1,7 @@
 //! Reads turns by page, and walks from a message to its neighbours.
 
+use std::ops::Range;
+
 use crate::recall::RecallError;
 use crate::recall::contents::{Contents, LENDS, NONE, lent_by};
 use crate::recall::source::Source;
@@ -27,6 +29,8 @@ pub struct Reader<'a> {
     contents: &'a Contents,
     pages: Vec<Page>,
     run: u32,
+    /// The passages of that run.
+    range: Range<u32>,
 }
 
 impl<'a> Reader<'a> {
@@ -42,6 +46,7 @@ impl<'a> Reader<'a> {
             contents: source.contents(),
             pages,
             run: 0,
+            range: 0..0,
         }
     }
 
@@ -82,7 +87,10 @@ impl<'a> Reader<'a> {
 
     /// The run of a passage; quick where passages are asked for in order.
     pub fn run_of(&mut self, passage: u32) -> u32 {
-        self.run = self.contents.run_near(self.run, passage);
+        if !self.range.contains(&passage) {
+            self.run = self.contents.run_near(self.run, passage);
+            self.range = self.contents.range(self.run);
+        }
         self.run
     }
 

@@ -81,6 +81,34 @@ fn filters_let_through_only_what_they_say() {
 }
 
 #[test]
+fn what_stays_on_this_machine_is_found_only_by_those_on_it() {
+    let shelf = Shared::default();
+    let mut index = Index::open(Box::new(shelf.clone()), 8).unwrap();
+    index.apply(
+        1,
+        &Record::Conversation(ConversationEvent {
+            id: id(1),
+            at: at(0),
+            op: ConversationOp::Started {
+                name: None,
+                private: Some(crate::model::Privacy::Local),
+            },
+        }),
+    );
+    index.apply(2, &message(1, Role::User, 0, "a private ptarmigan"));
+    index.apply(3, &message(2, Role::User, 0, "a public ptarmigan"));
+    let leaving = Filter {
+        may_leave: true,
+        ..Filter::default()
+    };
+    assert_eq!(find(&index, "ptarmigan", &leaving), [3]);
+    assert!(index.flush([3; 32], Merging::All).unwrap());
+    let again = Index::open(Box::new(shelf), 8).unwrap();
+    assert_eq!(find(&again, "ptarmigan", &leaving), [3]);
+    assert_eq!(find(&again, "ptarmigan", &Filter::default()).len(), 2);
+}
+
+#[test]
 fn phrases_are_checked_in_the_text_and_exclusions_leave_out() {
     let texts = [
         "red wine with cheese",
@@ -124,17 +152,15 @@ fn only_what_bears_on_a_line_is_recalled() {
         "My sister Clara plays the bassoon in Graz",
     ));
     let index = plain(&records);
-    let hits = index.recall(
-        "Which instrument does my sister play again? A bassoon?",
-        5,
-        &mut |_| false,
-    );
-    assert_eq!(hits.unwrap().first().map(|hit| hit.seq), Some(401));
-    let none = index.recall("Please translate this into Latin for me", 5, &mut |_| false);
-    assert_eq!(none.unwrap(), []);
-    let skipped = index
-        .recall("my sister's bassoon", 5, &mut |seq| seq == 401)
-        .unwrap();
+    let recall = |line: &str, skipped: u64| {
+        let all = Filter::default();
+        let hits = index.recall(line, &all, 5, &mut |seq| seq == skipped);
+        hits.unwrap()
+    };
+    let hits = recall("Which instrument does my sister play again? A bassoon?", 0);
+    assert_eq!(hits.first().map(|hit| hit.seq), Some(401));
+    assert_eq!(recall("Please translate this into Latin for me", 0), []);
+    let skipped = recall("my sister's bassoon", 401);
     assert!(skipped.iter().all(|hit| hit.seq != 401));
 }
 
