@@ -40,7 +40,7 @@ impl Recall {
     /// The best `k` records for a query, best first; of memory, those that `memory` says are true
     /// at `now`.
     pub fn find(
-        &self,
+        &mut self,
         log: &mut dyn Log,
         memory: &Memory,
         query: &Query,
@@ -52,9 +52,12 @@ impl Recall {
             standing: memory.standing_words(now),
             ..filter
         };
-        let mut open =
-            |seq| -> Result<Option<Text>, ChatError> { Ok(log.record(seq)?.and_then(words_of)) };
-        let hits = self.index().search(query, &filter, k, &mut open)?;
+        let hits = self.ask(log, &mut |index, log| {
+            let mut open = |seq| -> Result<Option<Text>, ChatError> {
+                Ok(log.record(seq)?.and_then(words_of))
+            };
+            index.search(query, &filter, k, &mut open)
+        })?;
         let mut out = Vec::new();
         for hit in hits {
             let Some((is, at, text)) = shown(log, memory, hit.seq, now)? else {
@@ -149,4 +152,4 @@ pub(super) fn item_at<'a>(
 
 #[cfg(test)]
 #[path = "find_tests.rs"]
-mod tests;
+pub(super) mod tests;

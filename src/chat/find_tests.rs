@@ -1,7 +1,4 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use zeroize::Zeroizing;
 
 use super::*;
 use crate::model::{
@@ -9,11 +6,10 @@ use crate::model::{
     Message, Privacy, Source, SourceClass, Status,
 };
 use crate::recall::Merging;
-use crate::seal::{KdfParams, Passphrase};
-use crate::store::{VolatileStore, Wait};
-use crate::vault::{NewVault, Vault, View};
+use crate::vault::testing::{VolatileStore, new_vault};
+use crate::vault::{Vault, View};
 
-fn at(second: i64) -> Timestamp {
+pub(in crate::chat) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
@@ -23,25 +19,12 @@ fn id(n: u64) -> Id {
     Id::from_digest(digest)
 }
 
-pub(in crate::chat) fn vault() -> Vault {
-    let words = Zeroizing::new("for tests of recall".to_owned());
-    let new = NewVault {
-        passphrase: &Passphrase::new(words).unwrap(),
-        kdf: KdfParams {
-            m_kib: 19_456,
-            t: 2,
-            p: 1,
-        },
-        recovery: None,
-        created: 0,
-    };
-    Vault::init(Arc::new(VolatileStore::default()), Wait::seconds(1), &new).unwrap()
+fn vault() -> Vault {
+    new_vault(VolatileStore::default())
 }
 
-pub(in crate::chat) fn recall_of(vault: &mut Vault) -> Recall {
-    let files = || Box::new(vault.index_files()) as Box<dyn crate::vault::IndexFiles>;
-    let files = [files(), files()];
-    Recall::open(files, vault).unwrap()
+fn recall_of(vault: &mut Vault) -> Recall {
+    Recall::open(vault).unwrap().unwrap()
 }
 
 pub(in crate::chat) fn said(conversation: u64, role: Role, second: i64, text: &str) -> Record {
@@ -53,7 +36,7 @@ pub(in crate::chat) fn said(conversation: u64, role: Role, second: i64, text: &s
     ))
 }
 
-pub(in crate::chat) fn event(conversation: u64, op: ConversationOp) -> Record {
+fn event(conversation: u64, op: ConversationOp) -> Record {
     let (id, at) = (id(conversation), at(0));
     Record::Conversation(ConversationEvent { id, at, op })
 }
@@ -181,7 +164,7 @@ fn session_after(records: &[Record]) -> Session {
 }
 
 /// Enough other talk that a word can stand out.
-pub(in crate::chat) fn small_talk() -> Vec<Record> {
+fn small_talk() -> Vec<Record> {
     (0..30)
         .map(|n| {
             said(

@@ -6,7 +6,8 @@ use crate::provider::{Note, NoteKind, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
 use crate::recall::search::FLOOR_COVERAGE;
 use crate::recall::{Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf};
-use crate::vault::{IndexFiles, Log, VaultError};
+
+use crate::vault::{EpochId, Log, VaultError};
 
 use super::compose::Recalled;
 use super::error::ChatError;
@@ -31,28 +32,105 @@ pub(super) struct Asked<'a> {
 /// The index and where it is in the log.
 pub struct Recall {
     index: Index,
+    epoch: EpochId,
+}
+
+/// Whether an index that says so is to be opened or built again.
+fn is_past(error: &RecallError) -> bool {
+    use ShelfError::{Damaged, Missing};
+    matches!(
+        error,
+        RecallError::Damaged | RecallError::Shelf(Damaged | Missing)
+    )
+}
+
+fn shelf_of(log: &dyn Log) -> Option<Box<SealedShelf>> {
+    Some(Box::new(SealedShelf::new(log.index()?)))
 }
 
 impl Recall {
     /// Opens the sealed index, or starts it anew where it is missing, damaged or of another log.
-    pub fn open(files: [Box<dyn IndexFiles>; 2], log: &mut dyn Log) -> Result<Self, ChatError> {
-        let [first, second] = files.map(|files| Box::new(SealedShelf::new(files)));
-        let index = match Index::open(first, CACHE_CHUNKS) {
-            Ok(index) if stands(&index, log)? => index,
-            Ok(_)
-            | Err(RecallError::Damaged)
-            | Err(RecallError::Shelf(ShelfError::Missing | ShelfError::Damaged)) => {
-                Index::rebuild(second, CACHE_CHUNKS)?
-            }
-            Err(other) => return Err(other.into()),
+    /// None where nothing is kept.
+    pub fn open(log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+        let Some(shelf) = shelf_of(log) else {
+            return Ok(None);
         };
-        let mut recall = Recall { index };
-        recall.catch_up(log)?;
-        Ok(recall)
+        match Index::open(shelf, CACHE_CHUNKS) {
+            Ok(index) if stands(&index, log)? => Recall::forward(index, log),
+            Ok(_) => Recall::rebuild(log),
+            Err(error) if is_past(&error) => Recall::rebuild(log),
+            Err(other) => Err(other.into()),
+        }
     }
 
-    /// Applies what was appended since, writing files only where memory would not hold it.
+    fn rebuild(log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+        let Some(shelf) = shelf_of(log) else {
+            return Ok(None);
+        };
+        Recall::forward(Index::rebuild(shelf, CACHE_CHUNKS)?, log)
+    }
+
+    /// Brings what was opened to the end of the log. Files that prove damaged under way are passed
+    /// over by building anew, once.
+    fn forward(index: Index, log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+        let epoch = log.epoch();
+        let rebuilt = index.seq() == 0;
+        let mut recall = Recall { index, epoch };
+        match recall.read_on(log) {
+            Ok(()) => Ok(Some(recall)),
+            Err(ChatError::Recall(error)) if is_past(&error) && !rebuilt => Recall::rebuild(log),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Applies what was appended since, writing files only where memory would not hold it. After
+    /// the vault was rewritten, begins with the index of the new epoch.
     pub fn catch_up(&mut self, log: &mut dyn Log) -> Result<(), ChatError> {
+        if log.epoch() != self.epoch {
+            self.replace(Recall::open(log)?);
+        }
+        match self.read_on(log) {
+            Err(ChatError::Recall(error)) if is_past(&error) => {
+                self.replace(Recall::rebuild(log)?);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn replace(&mut self, by: Option<Recall>) {
+        if let Some(recall) = by {
+            *self = recall;
+        }
+    }
+
+    /// Asks the index; if its files prove damaged, or another process has merged them meanwhile,
+    /// once more after opening or building it again.
+    pub fn ask<T>(
+        &mut self,
+        log: &mut dyn Log,
+        question: &mut dyn FnMut(&Index, &mut dyn Log) -> Result<T, ChatError>,
+    ) -> Result<T, ChatError> {
+        let error = match question(&self.index, log) {
+            Err(ChatError::Recall(error)) if is_past(&error) => error,
+            other => return other,
+        };
+        let again = match error {
+            RecallError::Shelf(ShelfError::Missing) => Recall::open(log)?,
+            _ => Recall::rebuild(log)?,
+        };
+        self.replace(again);
+        match question(&self.index, log) {
+            // Opened, and damaged where opening does not look.
+            Err(ChatError::Recall(error)) if is_past(&error) => {
+                self.replace(Recall::rebuild(log)?);
+                question(&self.index, log)
+            }
+            other => other,
+        }
+    }
+
+    fn read_on(&mut self, log: &mut dyn Log) -> Result<(), ChatError> {
         loop {
             let batch = log.read(self.index.seq())?;
             let Some(last) = batch.last().map(|entry| entry.position()) else {
@@ -154,7 +232,7 @@ impl Session {
         let found = recall.catch_up(self.log.as_mut()).and_then(|()| {
             let kept = self.window_messages(window.as_ref())?;
             let at_hand: Vec<u64> = kept.iter().map(|kept| kept.seq).collect();
-            self.notes_on(&recall, asked, &at_hand)
+            self.notes_on(&mut recall, asked, &at_hand)
         });
         self.recall = Some(recall);
         found
@@ -162,7 +240,7 @@ impl Session {
 
     fn notes_on(
         &mut self,
-        recall: &Recall,
+        recall: &mut Recall,
         asked: &Asked<'_>,
         at_hand: &[u64],
     ) -> Result<Vec<Note>, ChatError> {
@@ -174,8 +252,9 @@ impl Session {
             ..Filter::default()
         };
         let mut at_hand = |seq| at_hand.contains(&seq);
-        let index = &recall.index;
-        let moments = index.recall(asked.text, &filter, NOTES_MAX, &mut at_hand)?;
+        let moments = recall.ask(self.log.as_mut(), &mut |index, _| {
+            Ok(index.recall(asked.text, &filter, NOTES_MAX, &mut at_hand)?)
+        })?;
         let mut notes = match self.settings.use_memory {
             true => self.memory_notes(recall, asked, filter)?,
             false => Vec::new(),
@@ -190,7 +269,7 @@ impl Session {
     /// section already, so for it only those that found no room there count.
     fn memory_notes(
         &mut self,
-        recall: &Recall,
+        recall: &mut Recall,
         asked: &Asked<'_>,
         filter: Filter,
     ) -> Result<Vec<Note>, ChatError> {
@@ -200,9 +279,10 @@ impl Session {
             ..filter
         };
         let query = Query::plain(asked.text);
-        let mut closed = |_| Ok::<_, ChatError>(None);
-        let index = &recall.index;
-        let mut hits = index.search(&query, &filter, NOTES_MAX, &mut closed)?;
+        let mut hits = recall.ask(self.log.as_mut(), &mut |index, _| {
+            let mut closed = |_| Ok::<_, ChatError>(None);
+            index.search(&query, &filter, NOTES_MAX, &mut closed)
+        })?;
         // Items are few, so that how far one stands out says little; how much of the line it has
         // says as much as of a message.
         hits.retain(|hit| hit.coverage >= FLOOR_COVERAGE);
@@ -242,3 +322,7 @@ impl Session {
         }))
     }
 }
+
+#[cfg(test)]
+#[path = "recall_tests.rs"]
+mod tests;

@@ -80,8 +80,7 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
         conversation,
         ..filter
     };
-    let files = [vault.index_files(), vault.index_files()];
-    let mut recall = Recall::open(files, &mut vault)?;
+    let mut recall = Recall::open(&mut vault)?.expect("what lies on a disk has an index");
     let mut memory = View::load(&mut vault, Memory::new())?;
     let query = Query::parse(&args.query.join(" "));
     let found = recall.find(&mut vault, &memory.fold, &query, filter, args.limit, now())?;

@@ -16,7 +16,7 @@ use super::protocol::{put_lines, take_entries};
 use crate::model::{FoldName, Record, Timestamp};
 use crate::seal::{EpochId, Position, VaultId};
 use crate::store::Wait;
-use crate::vault::{Entry, Log, ProviderKeys, RemoteError, VaultError};
+use crate::vault::{Entry, IndexFiles, Log, ProviderKeys, RemoteError, VaultError};
 
 /// A keeper answers for itself at once,
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
@@ -321,6 +321,10 @@ impl Log for Client {
             (Reply::Position(at), _) => Ok(at.map(Into::into)),
             _ => Err(self.misunderstood()),
         }
+    }
+
+    fn index(&self) -> Option<Box<dyn IndexFiles>> {
+        Some(Box::new(self.index_files()))
     }
 
     fn settle(&mut self) -> Result<(), VaultError> {

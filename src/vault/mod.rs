@@ -27,11 +27,14 @@ mod scan;
 mod scratch;
 mod slots;
 mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 mod verify;
 mod witness;
 
 use std::sync::Arc;
 
+pub use crate::seal::EpochId;
 pub use backup::BackedUp;
 pub use checkpoint::View;
 pub use entry::Entry;
@@ -49,7 +52,7 @@ pub use scratch::ScratchLog;
 pub use verify::{Finding, Structure, VerifyReport, structure};
 
 use crate::model::{FoldName, Record};
-use crate::seal::{DataKey, EpochId, Header, Position, SlotId, VaultId, VaultKey};
+use crate::seal::{DataKey, Header, Position, SlotId, VaultId, VaultKey};
 use crate::store::{Part, Revision, Store, Wait};
 use log::OpenLog;
 use witness::WitnessState;
@@ -92,6 +95,12 @@ pub trait Log: Send {
 
     /// The place behind record `seq`; none if the log does not reach it or it is damaged.
     fn position(&mut self, seq: u64) -> Result<Option<Position>, VaultError>;
+
+    /// The way to the files of the search index, in the epoch that is open; none where nothing is
+    /// kept.
+    fn index(&self) -> Option<Box<dyn IndexFiles>> {
+        None
+    }
 
     /// Does what is due and need not stand between a person's line and its answer: a full tail
     /// becomes a segment.

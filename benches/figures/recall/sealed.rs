@@ -9,7 +9,7 @@ use agent::memory::Memory;
 use agent::model::{Record, Text};
 use agent::recall::{Filter, Merging, Query, RecallError};
 use agent::store::FileStore;
-use agent::vault::{IndexFiles, LockedVault, Log, Vault, View};
+use agent::vault::{LockedVault, Log, Vault, View};
 
 use super::history::{Spoken, history};
 use crate::measure::{median_ms, time};
@@ -26,10 +26,6 @@ pub struct Sealed {
     /// Bytes of texts, of which `export` makes more.
     vault: Vault,
     recall: Recall,
-}
-
-fn files(vault: &Vault) -> [Box<dyn IndexFiles>; 2] {
-    [Box::new(vault.index_files()), Box::new(vault.index_files())]
 }
 
 fn fill(vault: &mut Vault, messages: u64) {
@@ -62,7 +58,7 @@ impl Sealed {
         let mut vault = new_vault(dir);
         fill(&mut vault, messages);
         let start = Instant::now();
-        let mut recall = Recall::open(files(&vault), &mut vault).unwrap();
+        let mut recall = Recall::open(&mut vault).unwrap().unwrap();
         recall.settle(&mut vault, Merging::All).unwrap();
         let building = start.elapsed();
         Sealed {
@@ -79,7 +75,7 @@ impl Sealed {
         let store = FileStore::open(&self.dir.join("vault"), &self.dir.join("witness")).unwrap();
         let locked = LockedVault::open(Arc::new(store), wait()).unwrap();
         self.vault = locked.unlock(&passphrase()).unwrap();
-        self.recall = Recall::open(files(&self.vault), &mut self.vault).unwrap();
+        self.recall = Recall::open(&mut self.vault).unwrap().unwrap();
     }
 
     pub fn ask(&self, words: &str) -> Duration {
