@@ -7,7 +7,7 @@ use agent::chat::{Buffer, Conversations, Recall};
 use agent::memory::Memory;
 use agent::model::Record;
 use agent::store::FileStore;
-use agent::vault::{IndexFiles, LockedVault, Log, Vault, View};
+use agent::vault::{LockedVault, Log, View};
 
 use super::measure::{Bar, Figure, Turns, cpu_time, disk, median_ms, setting};
 use super::texts::{Numbers, items, message, new_vault, passphrase, wait, words};
@@ -50,10 +50,6 @@ fn fill(dir: &Path, messages: u64) {
         .unwrap();
 }
 
-fn index_files(vault: &Vault) -> Box<dyn IndexFiles> {
-    Box::new(vault.index_files())
-}
-
 /// What a chat needs before its first prompt. Adds the CPU time to `cpu`.
 fn open_once(dir: &Path, with_index: bool, cpu: &mut Vec<Duration>) -> Duration {
     let open = || FileStore::open(&dir.join("vault"), &dir.join("witness")).unwrap();
@@ -63,8 +59,7 @@ fn open_once(dir: &Path, with_index: bool, cpu: &mut Vec<Duration>) -> Duration 
     let (start, before) = (Instant::now(), cpu_time());
     let locked = LockedVault::open(std::sync::Arc::new(open()), wait()).unwrap();
     let mut vault = locked.unlock_with_key(key).unwrap();
-    let files = [index_files(&vault), index_files(&vault)];
-    let index = with_index.then(|| Recall::open(files, &mut vault).unwrap());
+    let index = with_index.then(|| Recall::open(&mut vault).unwrap().unwrap());
     let buffer = View::load(&mut vault, Buffer::default()).unwrap();
     let memory = View::load(&mut vault, Memory::new()).unwrap();
     let took = start.elapsed();
@@ -80,8 +75,7 @@ fn build_index(dir: &Path) {
     let open = || FileStore::open(&dir.join("vault"), &dir.join("witness")).unwrap();
     let locked = LockedVault::open(std::sync::Arc::new(open()), wait()).unwrap();
     let mut vault = locked.unlock(&passphrase()).unwrap();
-    let files = [index_files(&vault), index_files(&vault)];
-    let mut recall = Recall::open(files, &mut vault).unwrap();
+    let mut recall = Recall::open(&mut vault).unwrap().unwrap();
     recall
         .settle(&mut vault, agent::recall::Merging::All)
         .unwrap();

@@ -10,12 +10,12 @@ use argon2::{Algorithm, Argon2, Params, Version};
 
 use super::measure::{Bar, Figure, Turns, disk, setting, time};
 
-const AGENT: &str = env!("CARGO_BIN_EXE_agent");
+pub const AGENT: &str = env!("CARGO_BIN_EXE_agent");
 /// Makes this program do the derivation alone, with the numbers that follow.
 pub const BARE: &str = "--bare-argon2id";
-const PASSPHRASE: &str = "a passphrase for measuring";
+pub const PASSPHRASE: &str = "a passphrase for measuring";
 
-fn run(command: &mut Command) -> Duration {
+pub fn run(command: &mut Command) -> Duration {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -47,7 +47,7 @@ pub fn version() -> Vec<Figure> {
 
 /// The most memory a process had when it is about to print: its stdout is a pipe that is full, so
 /// that it waits there to be looked at.
-fn peak_kib(command: &mut Command) -> u64 {
+pub fn peak_kib(command: &mut Command) -> u64 {
     const PIPE_BYTES: usize = 65_536;
     let (mut read, mut write) = std::io::pipe().unwrap();
     write.write_all(&[0; PIPE_BYTES]).unwrap();

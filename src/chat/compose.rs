@@ -222,7 +222,8 @@ fn is_told(parts: &Ingredients<'_>, note: &Note) -> bool {
     matches!(note.kind, NoteKind::Memory) && told.any(|standing| standing.text == note.text)
 }
 
-fn recalled_line(note: &Note) -> String {
+/// A note as a model sees it: quoted, on one line.
+pub(super) fn recalled_line(note: &Note) -> String {
     let day = note.at.strftime("%Y-%m-%d");
     let speaker = match note.kind {
         NoteKind::Memory => "note".to_owned(),

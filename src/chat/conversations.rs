@@ -2,8 +2,10 @@
 //! log; its checkpoint is `conversations.sealed`.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::model::{
     Applied, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role, Text,
@@ -121,13 +123,15 @@ impl Conversations {
     /// The shortest beginning of an id, of at least eight digits, that no other id shares.
     pub fn short_id(&self, id: Id) -> String {
         let text = id.to_string();
-        let others: Vec<String> = self
-            .all
-            .keys()
-            .filter(|other| **other != id)
-            .map(Id::to_string)
+        // Ids lie in the order of their digits, so one that shares a beginning lies beside it.
+        let before = self.all.range(..id).next_back();
+        let after = self.all.range((Bound::Excluded(id), Bound::Unbounded));
+        let near: Vec<String> = before
+            .into_iter()
+            .chain(after.take(1))
+            .map(|(other, _)| other.to_string())
             .collect();
-        let unique = |len: &usize| !others.iter().any(|other| other[..*len] == text[..*len]);
+        let unique = |len: &usize| !near.iter().any(|other| other[..*len] == text[..*len]);
         let len = (8..text.len()).find(unique).unwrap_or(text.len());
         text[..len].trim_end_matches('-').to_owned()
     }
@@ -229,5 +233,68 @@ impl Fold for Conversations {
 
     fn reset(&mut self) {
         *self = Conversations::default();
+    }
+}
+
+/// A few conversations with what they were forked from, and the neighbours of their ids: for titles
+/// and short ids, without taking in thousands of others. Never to be saved.
+pub struct SomeConversations {
+    wanted: Vec<Id>,
+    pub found: Conversations,
+}
+
+impl SomeConversations {
+    pub fn new(wanted: Vec<Id>) -> Self {
+        SomeConversations {
+            wanted,
+            found: Conversations::default(),
+        }
+    }
+}
+
+/// The state of [`Conversations`], each still closed.
+#[derive(Deserialize)]
+struct Closed<'a> {
+    #[serde(borrow, default)]
+    all: BTreeMap<Id, &'a RawValue>,
+}
+
+impl Fold for SomeConversations {
+    fn name(&self) -> FoldName {
+        self.found.name()
+    }
+
+    fn version(&self) -> u32 {
+        self.found.version()
+    }
+
+    fn apply(&mut self, seq: u64, record: &Record) -> Applied {
+        self.found.apply(seq, record)
+    }
+
+    fn save(&self) -> serde_json::Result<Vec<u8>> {
+        Err(serde::ser::Error::custom("only some of the conversations"))
+    }
+
+    fn load(&mut self, json: &[u8]) -> serde_json::Result<()> {
+        let closed: Closed<'_> = serde_json::from_slice(json)?;
+        let mut found = BTreeMap::new();
+        let mut wanted = self.wanted.clone();
+        while let Some(id) = wanted.pop() {
+            let before = closed.all.range(..id).next_back();
+            let from = closed.all.range(id..).take(2);
+            for (id, json) in before.into_iter().chain(from) {
+                let conversation: Conversation = serde_json::from_str(json.get())?;
+                let parent = conversation.forked.map(|(parent, _)| parent);
+                wanted.extend(parent.filter(|parent| !found.contains_key(parent)));
+                found.insert(*id, conversation);
+            }
+        }
+        self.found.all = found;
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.found.reset();
     }
 }

@@ -4,45 +4,133 @@ use crate::memory::Audience;
 use crate::model::{Record, Role, Timestamp};
 use crate::provider::{Note, NoteKind, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
-use crate::recall::{RecallError, ShelfError, sealed_shelf::SealedShelf};
-use crate::vault::{IndexFiles, Log, VaultError};
+use crate::recall::search::FLOOR_COVERAGE;
+use crate::recall::{Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf};
+
+use crate::vault::{EpochId, Log, VaultError};
 
 use super::compose::Recalled;
 use super::error::ChatError;
+use super::find::item_at;
 use super::session::Session;
 
-/// Moments that are brought back at the most,
+/// Moments that are brought back at the most, and items of memory,
 const NOTES_MAX: usize = 6;
-/// of so many characters each,
+/// of so many characters each.
 const NOTE_CHARS_MAX: usize = 500;
-/// and so many candidates looked at for them.
-const CANDIDATES: usize = 24;
+
+/// What is looked for, and for whom.
+pub(super) struct Asked<'a> {
+    pub(super) text: &'a str,
+    /// The first moment that counts, and the first that counts no more.
+    pub(super) since: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
+    pub(super) audience: Audience,
+    pub(super) now: Timestamp,
+}
 
 /// The index and where it is in the log.
 pub struct Recall {
     index: Index,
+    epoch: EpochId,
+}
+
+/// Whether an index that says so is to be opened or built again.
+fn is_past(error: &RecallError) -> bool {
+    use ShelfError::{Damaged, Missing};
+    matches!(
+        error,
+        RecallError::Damaged | RecallError::Shelf(Damaged | Missing)
+    )
+}
+
+fn shelf_of(log: &dyn Log) -> Option<Box<SealedShelf>> {
+    Some(Box::new(SealedShelf::new(log.index()?)))
 }
 
 impl Recall {
     /// Opens the sealed index, or starts it anew where it is missing, damaged or of another log.
-    pub fn open(files: [Box<dyn IndexFiles>; 2], log: &mut dyn Log) -> Result<Self, ChatError> {
-        let [first, second] = files.map(|files| Box::new(SealedShelf::new(files)));
-        let index = match Index::open(first, CACHE_CHUNKS) {
-            Ok(index) if stands(&index, log)? => index,
-            Ok(_)
-            | Err(RecallError::Damaged)
-            | Err(RecallError::Shelf(ShelfError::Missing | ShelfError::Damaged)) => {
-                Index::rebuild(second, CACHE_CHUNKS)?
-            }
-            Err(other) => return Err(other.into()),
+    /// None where nothing is kept.
+    pub fn open(log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+        let Some(shelf) = shelf_of(log) else {
+            return Ok(None);
         };
-        let mut recall = Recall { index };
-        recall.catch_up(log)?;
-        Ok(recall)
+        match Index::open(shelf, CACHE_CHUNKS) {
+            Ok(index) if stands(&index, log)? => Recall::forward(index, log),
+            Ok(_) => Recall::rebuild(log),
+            Err(error) if is_past(&error) => Recall::rebuild(log),
+            Err(other) => Err(other.into()),
+        }
     }
 
-    /// Applies what was appended since, writing files only where memory would not hold it.
+    fn rebuild(log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+        let Some(shelf) = shelf_of(log) else {
+            return Ok(None);
+        };
+        Recall::forward(Index::rebuild(shelf, CACHE_CHUNKS)?, log)
+    }
+
+    /// Brings what was opened to the end of the log. Files that prove damaged under way are passed
+    /// over by building anew, once.
+    fn forward(index: Index, log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+        let epoch = log.epoch();
+        let rebuilt = index.seq() == 0;
+        let mut recall = Recall { index, epoch };
+        match recall.read_on(log) {
+            Ok(()) => Ok(Some(recall)),
+            Err(ChatError::Recall(error)) if is_past(&error) && !rebuilt => Recall::rebuild(log),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Applies what was appended since, writing files only where memory would not hold it. After
+    /// the vault was rewritten, begins with the index of the new epoch.
     pub fn catch_up(&mut self, log: &mut dyn Log) -> Result<(), ChatError> {
+        if log.epoch() != self.epoch {
+            self.replace(Recall::open(log)?);
+        }
+        match self.read_on(log) {
+            Err(ChatError::Recall(error)) if is_past(&error) => {
+                self.replace(Recall::rebuild(log)?);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn replace(&mut self, by: Option<Recall>) {
+        if let Some(recall) = by {
+            *self = recall;
+        }
+    }
+
+    /// Asks the index; if its files prove damaged, or another process has merged them meanwhile,
+    /// once more after opening or building it again.
+    pub fn ask<T>(
+        &mut self,
+        log: &mut dyn Log,
+        question: &mut dyn FnMut(&Index, &mut dyn Log) -> Result<T, ChatError>,
+    ) -> Result<T, ChatError> {
+        let error = match question(&self.index, log) {
+            Err(ChatError::Recall(error)) if is_past(&error) => error,
+            other => return other,
+        };
+        let again = match error {
+            RecallError::Shelf(ShelfError::Missing) => Recall::open(log)?,
+            _ => Recall::rebuild(log)?,
+        };
+        self.replace(again);
+        match question(&self.index, log) {
+            // Opened, and damaged where opening does not look.
+            Err(ChatError::Recall(error)) if is_past(&error) => {
+                self.replace(Recall::rebuild(log)?);
+                question(&self.index, log)
+            }
+            other => other,
+        }
+    }
+
+    fn read_on(&mut self, log: &mut dyn Log) -> Result<(), ChatError> {
         loop {
             let batch = log.read(self.index.seq())?;
             let Some(last) = batch.last().map(|entry| entry.position()) else {
@@ -124,51 +212,87 @@ impl Session {
             return Ok(Recalled::default());
         };
         let at_hand: Vec<u64> = kept.iter().map(|kept| kept.seq).collect();
-        let hits = recall
-            .index
-            .recall(&text, CANDIDATES, &mut |seq| at_hand.contains(&seq))?;
+        let asked = Asked {
+            text: &text,
+            since: None,
+            until: None,
+            audience,
+            now,
+        };
+        let notes = self.notes_on(recall, &asked, &at_hand)?;
+        Ok(Recalled { notes })
+    }
+
+    /// What memory and history have on something, but for what a model has in its window.
+    pub(super) fn look_up(&mut self, asked: &Asked<'_>) -> Result<Vec<Note>, ChatError> {
+        let Some(mut recall) = self.recall.take() else {
+            return Ok(Vec::new());
+        };
+        let window = self.buffer.fold.window(self.conversation()).cloned();
+        let found = recall.catch_up(self.log.as_mut()).and_then(|()| {
+            let kept = self.window_messages(window.as_ref())?;
+            let at_hand: Vec<u64> = kept.iter().map(|kept| kept.seq).collect();
+            self.notes_on(&mut recall, asked, &at_hand)
+        });
+        self.recall = Some(recall);
+        found
+    }
+
+    fn notes_on(
+        &mut self,
+        recall: &mut Recall,
+        asked: &Asked<'_>,
+        at_hand: &[u64],
+    ) -> Result<Vec<Note>, ChatError> {
+        let filter = Filter {
+            scope: Scope::Messages,
+            since: asked.since,
+            until: asked.until,
+            may_leave: asked.audience == Audience::Remote,
+            ..Filter::default()
+        };
+        let mut at_hand = |seq| at_hand.contains(&seq);
+        let moments = recall.ask(self.log.as_mut(), &mut |index, _| {
+            Ok(index.recall(asked.text, &filter, NOTES_MAX, &mut at_hand)?)
+        })?;
         let mut notes = match self.settings.use_memory {
-            true => self.memory_notes(recall, &text, audience, now)?,
+            true => self.memory_notes(recall, asked, filter)?,
             false => Vec::new(),
         };
-        for hit in hits {
-            if notes.len() == NOTES_MAX {
-                break;
-            }
-            notes.extend(self.moment(hit.seq, audience)?);
+        for hit in moments {
+            notes.extend(self.moment(hit.seq)?);
         }
-        Ok(Recalled { notes })
+        Ok(notes)
     }
 
     /// Items that answer the line. `offline` has no other way to them; a model has the standing
     /// section already, so for it only those that found no room there count.
     fn memory_notes(
         &mut self,
-        recall: &Recall,
-        text: &str,
-        audience: Audience,
-        now: Timestamp,
+        recall: &mut Recall,
+        asked: &Asked<'_>,
+        filter: Filter,
     ) -> Result<Vec<Note>, ChatError> {
-        use crate::recall::search::{Filter, Query, Scope};
         let filter = Filter {
             scope: Scope::Memory,
-            ..Filter::default()
+            standing: self.memory.fold.standing_words(asked.now),
+            ..filter
         };
-        let query = Query::plain(text);
-        let mut closed = |_| Ok::<_, ChatError>(None);
-        let hits = recall
-            .index
-            .search(&query, &filter, NOTES_MAX, &mut closed)?;
+        let query = Query::plain(asked.text);
+        let mut hits = recall.ask(self.log.as_mut(), &mut |index, _| {
+            let mut closed = |_| Ok::<_, ChatError>(None);
+            index.search(&query, &filter, NOTES_MAX, &mut closed)
+        })?;
+        // Items are few, so that how far one stands out says little; how much of the line it has
+        // says as much as of a message.
+        hits.retain(|hit| hit.coverage >= FLOOR_COVERAGE);
         let mut notes = Vec::new();
         for hit in hits {
-            let Some(item) = self.item_at(hit.seq)? else {
+            let memory = &self.memory.fold;
+            let Some(stored) = item_at(self.log.as_mut(), memory, hit.seq, asked.now)? else {
                 continue;
             };
-            let Some(stored) = self.memory.fold.item(item) else {
-                continue;
-            };
-            let may = audience == Audience::ThisMachine || stored.may_leave();
-            if stored.is_live(now) && may {
+            if asked.audience == Audience::ThisMachine || stored.may_leave() {
                 notes.push(Note {
                     kind: NoteKind::Memory,
                     text: stored.item.text.clone(),
@@ -180,38 +304,11 @@ impl Session {
         Ok(notes)
     }
 
-    /// The item that a memory record is about.
-    fn item_at(&mut self, seq: u64) -> Result<Option<crate::model::Id>, ChatError> {
-        use crate::model::MemoryOp;
-        let batch = self.log.read(seq - 1)?;
-        let Some(entry) = batch.first().filter(|entry| entry.seq == seq) else {
-            return Ok(None);
-        };
-        Ok(match entry.record() {
-            Ok(Record::Memory(event)) => match event.op {
-                MemoryOp::Add { item }
-                | MemoryOp::Supersede { item, .. }
-                | MemoryOp::Merge { item, .. } => Some(item.id),
-                MemoryOp::Edit { id, .. } => Some(id),
-                _ => None,
-            },
-            _ => None,
-        })
-    }
-
     /// A message of another time, cut to a note's length.
-    fn moment(&mut self, seq: u64, audience: Audience) -> Result<Option<Note>, ChatError> {
-        let batch = self.log.read(seq - 1)?;
-        let Some(entry) = batch.first().filter(|entry| entry.seq == seq) else {
+    fn moment(&mut self, seq: u64) -> Result<Option<Note>, ChatError> {
+        let Some(Record::Message(message)) = self.log.record(seq)? else {
             return Ok(None);
         };
-        let Ok(Record::Message(message)) = entry.record() else {
-            return Ok(None);
-        };
-        let window = self.buffer.fold.window(message.conversation);
-        if audience == Audience::Remote && window.is_some_and(|window| window.local) {
-            return Ok(None);
-        }
         let speaker = match message.role {
             Role::User => "you",
             _ => "assistant",
@@ -225,3 +322,7 @@ impl Session {
         }))
     }
 }
+
+#[cfg(test)]
+#[path = "recall_tests.rs"]
+mod tests;

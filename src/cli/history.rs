@@ -63,13 +63,13 @@ pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failu
             )?;
         }
     }
-    if reads {
-        return shell.verdict(&mut vault);
-    }
     if view.is_behind() {
         view.save(&mut vault).ok();
     }
-    Ok(ExitCode::SUCCESS)
+    match reads {
+        true => shell.verdict(&mut vault),
+        false => Ok(ExitCode::SUCCESS),
+    }
 }
 
 pub(super) fn find(conversations: &Conversations, prefix: &str) -> Result<Id, Failure> {

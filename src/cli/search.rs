@@ -1,4 +1,4 @@
-//! `agent search`: ranked search over everything ever said.
+//! `agent search`: ranked search over everything ever said, and how its hits are shown.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,25 +11,26 @@ use zeroize::Zeroizing;
 use super::args::{Color, RoleArg, SearchArgs, SearchIn};
 use super::failure::Failure;
 use super::history::{find, local};
-use super::output::{one_line, print_json, print_line, stdout_is_terminal};
-use super::shell::Shell;
-use crate::chat::{ChatError, Conversations, Recall, transcript};
+use super::output::{harmless, one_line, print_json, print_line, stdout_is_terminal};
+use super::shell::{Shell, now};
+use crate::chat::{
+    ChatError, Conversations, Found, FoundKind, Recall, SomeConversations, transcript,
+};
 use crate::keeper::Opened;
 use crate::memory::Memory;
-use crate::model::{Id, MemoryOp, Message, Record, Role, Text, Timestamp};
-use crate::recall::search::Scope;
-use crate::recall::{Filter, Hit, Index, Merging, Query, RecallError, snippet};
+use crate::model::{Id, Message, Record, Role, Text, Timestamp};
+use crate::recall::{Filter, Index, Merging, Query, RecallError, Scope};
 use crate::recall::{bench, sealed_shelf::SealedShelf};
 use crate::seal::{KdfParams, Passphrase};
 use crate::store::{VolatileStore, Wait};
 use crate::vault::{Log, NewVault, Vault, View};
 
-/// Characters of a snippet.
-const SNIPPET_CHARS: usize = 160;
+/// Characters of a message beside a hit.
+const NEIGHBOUR_CHARS: usize = 160;
 
 /// A hit as `--json` shows it.
 #[derive(Serialize)]
-struct Row {
+struct Row<'a> {
     seq: u64,
     score: f64,
     conversation: Option<Id>,
@@ -37,64 +38,80 @@ struct Row {
     memory: Option<Id>,
     role: &'static str,
     at: Timestamp,
-    text: Text,
-    snippet: Text,
-    #[serde(skip)]
-    marked: String,
+    text: &'a Text,
+    snippet: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Vec<Message>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Vec<Message>>,
 }
 
-struct Search<'a> {
-    shell: &'a Shell,
-    vault: Opened,
-    recall: Recall,
-    query: Query,
-    memory: View<Memory>,
-    marks: (&'static str, &'static str),
+/// What goes before and behind a word that was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Marks(pub &'static str, pub &'static str);
+
+impl Marks {
+    /// Bold where there are colours.
+    pub(super) fn of(shell: &Shell) -> Marks {
+        let colored = match shell.global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => stdout_is_terminal() && !shell.environment.no_color,
+        };
+        if colored {
+            Marks("\x1b[1m", "\x1b[0m")
+        } else {
+            Marks("", "")
+        }
+    }
 }
 
 pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure> {
+    let filter = filter(args)?;
     let mut vault = shell.open()?;
-    let files = [vault.index_files(), vault.index_files()];
-    let mut recall = Recall::open(files, &mut vault)?;
-    let filter = filter(&mut vault, args)?;
-    let query = Query::parse(&args.query.join(" "));
-    let mut open = |seq| text_at(&mut vault, seq);
-    let hits = recall
-        .index()
-        .search(&query, &filter, args.limit, &mut open)?;
-    // What was analysed is kept, if that is possible and worth it.
-    recall.settle(&mut vault, Merging::All).ok();
-    let memory = View::load(&mut vault, Memory::new())?;
-    let colored = match shell.global.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => stdout_is_terminal() && !shell.environment.no_color,
-    };
-    let marks = if colored {
-        ("\x1b[1m", "\x1b[0m")
-    } else {
-        ("", "")
-    };
-    let mut search = Search {
-        shell,
-        vault,
-        recall,
-        query,
-        memory,
-        marks,
-    };
-    search.show(&hits, args.context)?;
-    shell.verdict(&mut search.vault)
-}
-
-fn filter(vault: &mut Opened, args: &SearchArgs) -> Result<Filter, Failure> {
     let conversation = match &args.cid {
         None => None,
         Some(prefix) => {
-            let all = View::load(vault, Conversations::default())?;
+            let all = View::load(&mut vault, Conversations::default())?;
             Some(find(&all.fold, prefix)?)
         }
     };
+    let filter = Filter {
+        conversation,
+        ..filter
+    };
+    let mut recall = Recall::open(&mut vault)?.expect("what lies on a disk has an index");
+    let mut memory = View::load(&mut vault, Memory::new())?;
+    let query = Query::parse(&args.query.join(" "));
+    let found = recall.find(&mut vault, &memory.fold, &query, filter, args.limit, now())?;
+    if shell.global.json {
+        print_rows(&mut vault, &found, args.context)?;
+    } else if found.is_empty() {
+        shell.note("Nothing was found.");
+    } else {
+        let mut all = View::load(&mut vault, Conversations::default())?;
+        for line in lines(
+            &mut vault,
+            &all.fold,
+            &found,
+            args.context,
+            Marks::of(shell),
+        )? {
+            print_line(&line)?;
+        }
+        if all.is_behind() {
+            all.save(&mut vault).ok();
+        }
+    }
+    // What was folded is kept, if that is possible and worth it.
+    recall.settle(&mut vault, Merging::All).ok();
+    if memory.is_behind() {
+        memory.save(&mut vault).ok();
+    }
+    shell.verdict(&mut vault)
+}
+
+fn filter(args: &SearchArgs) -> Result<Filter, Failure> {
     Ok(Filter {
         scope: match args.scope {
             SearchIn::All => Scope::All,
@@ -105,7 +122,6 @@ fn filter(vault: &mut Opened, args: &SearchArgs) -> Result<Filter, Failure> {
             RoleArg::User => Role::User,
             RoleArg::Assistant => Role::Assistant,
         }),
-        conversation,
         since: args.since.as_deref().map(moment).transpose()?,
         until: args.until.as_deref().map(moment).transpose()?,
         ..Filter::default()
@@ -125,184 +141,176 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, Failure> {
         .timestamp())
 }
 
-/// The words of a record, for checking phrases.
-fn text_at(vault: &mut Opened, seq: u64) -> Result<Option<Text>, Failure> {
-    Ok(match record_at(vault, seq)? {
-        Some(Record::Message(message)) => Some(message.plain()),
-        Some(Record::Memory(event)) => match event.op {
-            MemoryOp::Add { item }
-            | MemoryOp::Supersede { item, .. }
-            | MemoryOp::Merge { item, .. } => Some(item.text),
-            MemoryOp::Edit { text, .. } => Some(text),
-            _ => None,
+fn who(is: &FoundKind) -> &'static str {
+    match is {
+        FoundKind::Message { role, .. } => match role {
+            Role::User => "you",
+            Role::Assistant => "assistant",
+            _ => "system",
         },
-        _ => None,
-    })
-}
-
-fn record_at(vault: &mut Opened, seq: u64) -> Result<Option<Record>, Failure> {
-    let batch = vault.read(seq - 1)?;
-    let entry = batch.first().filter(|entry| entry.seq == seq);
-    Ok(entry.and_then(|entry| entry.record().ok()))
-}
-
-impl Search<'_> {
-    fn show(&mut self, hits: &[Hit], context: usize) -> Result<(), Failure> {
-        let mut rows = Vec::new();
-        for hit in hits {
-            rows.extend(self.row(hit)?);
-        }
-        if self.shell.global.json {
-            return print_json(&rows);
-        }
-        if rows.is_empty() {
-            self.shell.note("Nothing was found.");
-            return Ok(());
-        }
-        let all = View::load(&mut self.vault, Conversations::default())?;
-        for row in &rows {
-            let title = row.conversation.and_then(|id| {
-                let title = one_line(all.fold.find(id)?.title());
-                Some(format!(" · {} {title}", all.fold.short_id(id)))
-            });
-            print_line(&format!(
-                "{}  {}{}",
-                local(row.at),
-                row.role,
-                title.unwrap_or_default()
-            ))?;
-            if let (Some(conversation), Some(message), 1..) =
-                (row.conversation, row.message, context)
-            {
-                self.neighbours(&all.fold, conversation, message, context, &row.marked)?;
-            } else {
-                print_line(&format!("  {}", row.marked))?;
-            }
-        }
-        Ok(())
+        FoundKind::Item { .. } => "memory",
     }
+}
 
-    fn row(&mut self, hit: &Hit) -> Result<Option<Row>, Failure> {
-        let record = record_at(&mut self.vault, hit.seq)?;
-        let (conversation, message, memory, role, at, text) = match record {
-            Some(Record::Message(message)) => {
-                let role = match message.role {
-                    Role::User => "you",
-                    Role::Assistant => "assistant",
-                    _ => "system",
-                };
-                let text = message.plain();
-                (
-                    Some(message.conversation),
-                    Some(message.id),
-                    None,
-                    role,
-                    message.at,
-                    text,
-                )
-            }
-            Some(Record::Memory(event)) => {
-                let id = match &event.op {
-                    MemoryOp::Add { item }
-                    | MemoryOp::Supersede { item, .. }
-                    | MemoryOp::Merge { item, .. } => item.id,
-                    MemoryOp::Edit { id, .. } => *id,
-                    _ => return Ok(None),
-                };
-                let Some(stored) = self.memory.fold.item(id) else {
-                    return Ok(None);
-                };
-                if stored.item.status != crate::model::Status::Active {
-                    return Ok(None);
-                }
-                (
-                    None,
-                    None,
-                    Some(id),
-                    "memory",
-                    event.at,
-                    stored.item.text.clone(),
-                )
-            }
-            _ => return Ok(None),
+/// The conversations of hits. Their list is kept for the next time if it was far behind.
+fn conversations_of(log: &mut dyn Log, found: &[Found]) -> Result<Conversations, Failure> {
+    let ids = found.iter().filter_map(|found| match found.is {
+        FoundKind::Message { conversation, .. } => Some(conversation),
+        FoundKind::Item { .. } => None,
+    });
+    let some = View::load(log, SomeConversations::new(ids.collect()))?;
+    if some.is_behind() {
+        let mut all = View::load(log, Conversations::default())?;
+        all.save(log).ok();
+        return Ok(all.fold);
+    }
+    Ok(some.fold.found)
+}
+
+fn print_rows(log: &mut Opened, found: &[Found], context: usize) -> Result<(), Failure> {
+    let all = match context {
+        0 => None,
+        _ => Some(conversations_of(log, found)?),
+    };
+    let mut rows = Vec::new();
+    for found in found {
+        let (conversation, message, memory) = match found.is {
+            FoundKind::Message {
+                id, conversation, ..
+            } => (Some(conversation), Some(id), None),
+            FoundKind::Item { id } => (None, None, Some(id)),
         };
-        let (snippet, marked) = self.snippet(&text);
-        Ok(Some(Row {
-            seq: hit.seq,
-            score: hit.score,
+        let around = match &all {
+            Some(all) => around(log, all, found, context)?,
+            None => None,
+        };
+        let (before, after) = around.unzip();
+        rows.push(Row {
+            seq: found.seq,
+            score: found.score,
             conversation,
             message,
             memory,
-            role,
-            at,
-            text,
-            snippet: Text::new(snippet),
-            marked,
-        }))
+            role: match who(&found.is) {
+                "you" => "user",
+                other => other,
+            },
+            at: found.at,
+            text: &found.text,
+            snippet: one_line(&found.text[found.snippet.part.clone()]),
+            before,
+            after,
+        });
     }
+    print_json(&rows)
+}
 
-    /// The part of a text that shows why it was found, plain and with its words marked.
-    fn snippet(&self, text: &str) -> (String, String) {
-        let languages = self.recall.index().languages();
-        let found = snippet(text, &self.query, languages, SNIPPET_CHARS);
-        let plain = one_line(&text[found.part.clone()]);
-        let mut marked = String::new();
-        let mut from = found.part.start;
-        for highlight in &found.highlights {
-            marked.push_str(&flat(&text[from..highlight.start]));
-            marked.push_str(self.marks.0);
-            marked.push_str(&flat(&text[highlight.clone()]));
-            marked.push_str(self.marks.1);
-            from = highlight.end;
+/// Hits for people: when, who, which conversation, and the words, between the `context` messages
+/// before and behind.
+pub(super) fn lines(
+    log: &mut dyn Log,
+    all: &Conversations,
+    found: &[Found],
+    context: usize,
+    marks: Marks,
+) -> Result<Vec<String>, Failure> {
+    let mut out = Vec::new();
+    for found in found {
+        out.push(head(all, found));
+        let marked = marked(found, marks);
+        match around(log, all, found, context)? {
+            Some((before, after)) => {
+                out.extend(before.iter().map(beside));
+                out.push(format!("  ▸ {marked}"));
+                out.extend(after.iter().map(beside));
+            }
+            None => out.push(format!("  {marked}")),
         }
-        marked.push_str(&flat(&text[from..found.part.end]));
-        if found.part.start > 0 {
-            marked.insert(0, '…');
-        }
-        if found.part.end < text.len() {
-            marked.push('…');
-        }
-        (plain, marked)
     }
+    Ok(out)
+}
 
-    /// The hit between the messages around it.
-    fn neighbours(
-        &mut self,
-        all: &Conversations,
-        conversation: Id,
-        hit: Id,
-        context: usize,
-        marked: &str,
-    ) -> Result<(), Failure> {
-        let mut messages: Vec<Message> = Vec::new();
-        transcript(&mut self.vault, all, conversation, &mut |_, m| {
-            messages.push(m)
-        })?;
-        let Some(at) = messages.iter().position(|message| message.id == hit) else {
-            return Ok(());
-        };
-        let from = at.saturating_sub(context);
-        let to = (at + context + 1).min(messages.len());
-        for (n, message) in messages.iter().enumerate().take(to).skip(from) {
-            let text = match n == at {
-                true => format!("▸ {marked}"),
-                false => {
-                    let line: String = one_line(&message.plain())
-                        .chars()
-                        .take(SNIPPET_CHARS)
-                        .collect();
-                    format!("  {line}")
-                }
-            };
-            print_line(&format!("  {text}"))?;
+fn head(all: &Conversations, found: &Found) -> String {
+    let mut head = format!("{}  {}", local(found.at), who(&found.is));
+    match found.is {
+        FoundKind::Message { conversation, .. } => {
+            if let Some(of) = all.find(conversation) {
+                let (id, title) = (all.short_id(conversation), one_line(of.title()));
+                head.push_str(&format!(" · {id} {title}"));
+            }
         }
-        Ok(())
+        FoundKind::Item { id } => head.push_str(&format!(" · {id}")),
     }
+    head
+}
+
+fn beside(message: &Message) -> String {
+    let line = one_line(&message.plain());
+    let cut = line.char_indices().nth(NEIGHBOUR_CHARS);
+    match cut {
+        Some((end, _)) => format!("    {}…", &line[..end]),
+        None => format!("    {line}"),
+    }
+}
+
+/// The part of the text that shows why it was found, with the words marked.
+fn marked(found: &Found, marks: Marks) -> String {
+    let (text, snippet) = (found.text.as_str(), &found.snippet);
+    let mut out = String::new();
+    if snippet.part.start > 0 {
+        out.push('…');
+    }
+    let mut from = snippet.part.start;
+    for highlight in &snippet.highlights {
+        out.push_str(&flat(&text[from..highlight.start]));
+        out.push_str(marks.0);
+        out.push_str(&flat(&text[highlight.clone()]));
+        out.push_str(marks.1);
+        from = highlight.end;
+    }
+    out.push_str(&flat(&text[from..snippet.part.end]));
+    if snippet.part.end < text.len() {
+        out.push('…');
+    }
+    out
 }
 
 /// Untrusted text as a part of a line: blanks stay where they are.
 fn flat(text: &str) -> String {
-    super::output::harmless(text).replace(['\n', '\t'], " ")
+    harmless(text).replace(['\n', '\t'], " ")
+}
+
+/// So many messages before a hit and behind it; none of an item of memory.
+fn around(
+    log: &mut dyn Log,
+    all: &Conversations,
+    found: &Found,
+    context: usize,
+) -> Result<Option<(Vec<Message>, Vec<Message>)>, Failure> {
+    let FoundKind::Message {
+        id, conversation, ..
+    } = found.is
+    else {
+        return Ok(None);
+    };
+    if context == 0 {
+        return Ok(None);
+    }
+    let (mut before, mut after) = (std::collections::VecDeque::new(), Vec::new());
+    let mut met = false;
+    transcript(log, all, conversation, &mut |_, message| {
+        if message.id == id {
+            met = true;
+        } else if met && after.len() < context {
+            after.push(message);
+        } else if !met {
+            before.push_back(message);
+            if before.len() > context {
+                before.pop_front();
+            }
+        }
+    })?;
+    Ok(met.then(|| (before.into(), after)))
 }
 
 /// `agent recall-bench`: JSON lines on the pipes, through a sealed vault in memory and the sealed

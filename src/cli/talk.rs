@@ -70,10 +70,9 @@ pub(super) fn session(
     opening: Opening,
 ) -> Result<Session, Failure> {
     let mut vault = vault;
-    let files = [vault.index_files(), vault.index_files()];
     // Without an index the chat goes on; it only brings nothing back.
-    let recall = match Recall::open(files, &mut vault) {
-        Ok(recall) => Some(recall),
+    let recall = match Recall::open(&mut vault) {
+        Ok(recall) => recall,
         Err(error) => {
             shell.note(&format!("warning: nothing can be recalled: {error}"));
             None

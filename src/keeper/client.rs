@@ -16,7 +16,7 @@ use super::protocol::{put_lines, take_entries};
 use crate::model::{FoldName, Record, Timestamp};
 use crate::seal::{EpochId, Position, VaultId};
 use crate::store::Wait;
-use crate::vault::{Entry, Log, ProviderKeys, RemoteError, VaultError};
+use crate::vault::{Entry, IndexFiles, Log, ProviderKeys, RemoteError, VaultError};
 
 /// A keeper answers for itself at once,
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
@@ -301,6 +301,16 @@ impl Log for Client {
         }
     }
 
+    fn record(&mut self, seq: u64) -> Result<Option<Record>, VaultError> {
+        match self.ask(&Request::Record { seq }, &[])? {
+            (Reply::Bytes { found }, line) => {
+                let line = found.then_some(line);
+                Ok(line.and_then(|line| Record::from_line(&line).ok()))
+            }
+            _ => Err(self.misunderstood()),
+        }
+    }
+
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         match self.ask(&Request::Checkpoint { name }, &[])? {
             (Reply::Bytes { found }, json) => Ok(found.then_some(json)),
@@ -324,6 +334,10 @@ impl Log for Client {
             (Reply::Position(at), _) => Ok(at.map(Into::into)),
             _ => Err(self.misunderstood()),
         }
+    }
+
+    fn index(&self) -> Option<Box<dyn IndexFiles>> {
+        Some(Box::new(self.index_files()))
     }
 
     fn settle(&mut self) -> Result<(), VaultError> {

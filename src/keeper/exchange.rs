@@ -24,7 +24,7 @@ pub(super) struct Exchange {
     shared: Arc<Shared>,
     /// How long this client waits for other processes; none before its `Hello`.
     wait: Option<Wait>,
-    /// The index's files of the epoch in which they were first asked for, and the lock on them.
+    /// The index's files of the epoch in which they were last opened, and the lock on them.
     index: Option<VaultIndex>,
     epoch: EpochId,
 }
@@ -178,6 +178,11 @@ impl Exchange {
                 let entries = self.vault(|vault| vault.read(after))?;
                 Ok((Reply::Entries, put_entries(&entries)))
             }
+            Request::Record { seq } => {
+                let line = self.vault(|vault| vault.line(seq))?;
+                let found = line.is_some();
+                Ok((Reply::Bytes { found }, line.unwrap_or_default()))
+            }
             Request::Checkpoint { name } => {
                 let json = self.vault(|vault| vault.checkpoint(name))?;
                 let found = json.is_some();
@@ -222,9 +227,11 @@ impl Exchange {
 
     /// The index has a key of its own: other clients go on meanwhile.
     fn of_index(&mut self, request: Request, payload: &[u8]) -> Answered {
+        // Whoever opens the index reads its manifest first: after a rewrite, that of the new epoch.
+        let opens = matches!(request, Request::Manifest);
         let index = match self.index.take() {
-            Some(index) => index,
-            None => self.vault(|vault| Ok(vault.index_files()))?,
+            Some(index) if !opens || self.vault(|v| Ok(v.epoch()))? == index.epoch() => index,
+            _ => self.vault(|vault| Ok(vault.index_files()))?,
         };
         let answered = ask_index(&index, request, payload);
         self.index = Some(index);

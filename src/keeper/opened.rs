@@ -74,14 +74,6 @@ impl Opened {
             Opened::Keeper(client) => client.remove_provider_key(name),
         }
     }
-
-    /// The way to the search index of the epoch that is open.
-    pub fn index_files(&self) -> Box<dyn IndexFiles> {
-        match self {
-            Opened::Vault(vault) => Box::new(vault.index_files()),
-            Opened::Keeper(client) => Box::new(client.index_files()),
-        }
-    }
 }
 
 impl Log for Opened {
@@ -105,6 +97,10 @@ impl Log for Opened {
         self.log().read(after)
     }
 
+    fn record(&mut self, seq: u64) -> Result<Option<Record>, VaultError> {
+        self.log().record(seq)
+    }
+
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         self.log().checkpoint(name)
     }
@@ -121,6 +117,13 @@ impl Log for Opened {
 
     fn position(&mut self, seq: u64) -> Result<Option<Position>, VaultError> {
         self.log().position(seq)
+    }
+
+    fn index(&self) -> Option<Box<dyn IndexFiles>> {
+        match self {
+            Opened::Vault(vault) => vault.index(),
+            Opened::Keeper(client) => client.index(),
+        }
     }
 
     fn settle(&mut self) -> Result<(), VaultError> {

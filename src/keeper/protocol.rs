@@ -98,6 +98,9 @@ pub(super) enum Request {
     Read {
         after: u64,
     },
+    Record {
+        seq: u64,
+    },
     Checkpoint {
         #[serde(with = "FoldForm")]
         name: FoldName,

@@ -4,7 +4,7 @@
 //! approval of what does not wait) changes nothing: a log is never refused, and whatever two
 //! processes wrote at once has one meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,13 @@ impl Stored {
         self.item.private.is_none()
     }
 
+    /// The seq of the record that holds the item's present words.
+    pub fn words_seq(&self) -> Option<u64> {
+        let brings_words = |event: &&Event| matches!(event.what, What::Added | What::Edited);
+        let last = self.events.iter().rev().find(brings_words);
+        last.map(|event| event.seq)
+    }
+
     fn record(&mut self, seq: u64, at: Timestamp, what: What, text_before: Option<Text>) {
         self.changed_seq = seq;
         let event = Event {
@@ -164,6 +171,13 @@ impl Memory {
     /// An item by its id, whatever its status.
     pub fn item(&self, id: Id) -> Option<&Stored> {
         self.items.get(&id)
+    }
+
+    /// The records whose words are those of an item that counts as true at `now`: what a search may
+    /// find of memory.
+    pub fn standing_words(&self, now: Timestamp) -> HashSet<u64> {
+        let live = self.items.values().filter(|stored| stored.is_live(now));
+        live.filter_map(Stored::words_seq).collect()
     }
 
     /// Every item there ever was, in order of id.

@@ -173,3 +173,27 @@ pub enum MemoryOp {
     #[serde(other)]
     Unknown,
 }
+
+impl MemoryOp {
+    /// The words that the operation brings, if it brings any.
+    pub fn words(&self) -> Option<&Text> {
+        match self {
+            MemoryOp::Add { item }
+            | MemoryOp::Supersede { item, .. }
+            | MemoryOp::Merge { item, .. } => Some(&item.text),
+            MemoryOp::Edit { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The item that these words are, or are of.
+    pub fn words_of(&self) -> Option<Id> {
+        match self {
+            MemoryOp::Add { item }
+            | MemoryOp::Supersede { item, .. }
+            | MemoryOp::Merge { item, .. } => Some(item.id),
+            MemoryOp::Edit { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+}

@@ -3,7 +3,7 @@
 //! A run is a stretch of passages of one conversation, of one day, whose seqs lie within 65,536.
 //! Runs of one conversation are linked, so that its messages have neighbours wherever they lie.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::analyse::Language;
@@ -131,21 +131,6 @@ impl Sums {
         if let Some(language) = language {
             self.languages[language as usize] += 1;
         }
-    }
-
-    /// Takes a purged message's passages out of the sums; its language stays counted.
-    fn remove_message(&mut self, passages: &[Turn]) {
-        let mut gone = Sums::default();
-        gone.add_message(passages, None);
-        let speaker = usize::from(passages[0].speaker().0);
-        self.messages = self.messages.saturating_sub(1);
-        self.words = self.words.saturating_sub(gone.words);
-        self.lent = self.lent.saturating_sub(gone.lent);
-        let (sums, less) = (&mut self.speakers[speaker], &gone.speakers[speaker]);
-        sums.messages = sums.messages.saturating_sub(less.messages);
-        sums.passages = sums.passages.saturating_sub(less.passages);
-        sums.length = sums.length.saturating_sub(less.length);
-        sums.length_squared = sums.length_squared.saturating_sub(less.length_squared);
     }
 
     /// All languages that any message is in, as bits.
@@ -285,32 +270,6 @@ impl Contents {
             Some(self.seq(run, *last))
         });
         ends.max().unwrap_or(0)
-    }
-
-    /// Empties the passages of the messages with these seqs; sums and lengths lose them.
-    pub fn purge(&mut self, turns: &mut [Turn], seqs: &BTreeSet<u64>) {
-        for run in 0..self.runs.len() as u32 {
-            let range = self.range(run);
-            let conversation = self.runs[run as usize].conversation as usize;
-            let mut from = range.start as usize;
-            while from < range.end as usize {
-                let mut to = from + 1;
-                while to < range.end as usize && turns[to].has(Turn::CONTINUES) {
-                    to += 1;
-                }
-                if seqs.contains(&self.seq(run, turns[from])) && !turns[from].has(Turn::PURGED) {
-                    self.sums.remove_message(&turns[from..to]);
-                    let words: u64 = turns[from..to].iter().map(|t| u64::from(t.words())).sum();
-                    let of = &mut self.conversations[conversation];
-                    of.words = of.words.saturating_sub(words);
-                    of.messages = of.messages.saturating_sub(1);
-                    turns[from..to]
-                        .iter_mut()
-                        .for_each(|turn| *turn = turn.purged());
-                }
-                from = to;
-            }
-        }
     }
 
     /// Appends another directory behind this one.

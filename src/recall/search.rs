@@ -10,7 +10,7 @@ use super::contents::Contents;
 use super::index::Index;
 use super::rank::{Question, Scored, Weights, rank};
 use super::source::Source;
-use super::turn::{Speaker, Turn, day_and_second};
+use super::turn::{Speaker, day_and_second};
 
 /// Which records are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// The first moment that counts no more.
     pub until: Option<Timestamp>,
+    /// The records whose words an item of memory has today: of memory, only these are found.
+    pub standing: HashSet<u64>,
+    /// Nothing of conversations that stay on this machine.
+    pub may_leave: bool,
     /// Also messages without a word of the query, for the words of the messages around them.
     pub by_neighbours: bool,
 }
@@ -178,21 +182,18 @@ impl Index {
         Ok(hits)
     }
 
-    /// What bears on a line of a conversation: the best messages, none below the floor, none that
+    /// What bears on a line of a conversation: the best records, none below the floor, none that
     /// `skip` says is at hand already.
     pub fn recall(
         &self,
         line: &str,
+        filter: &Filter,
         k: usize,
         skip: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Vec<Hit>, RecallError> {
         let line = &line[..line.floor_char_boundary(QUERY_BYTES_MAX)];
         let question = Question::of(line, self);
-        let filter = Filter {
-            scope: Scope::Messages,
-            ..Filter::default()
-        };
-        let limits = Limits::of(self, &filter);
+        let limits = Limits::of(self, filter);
         let mut allow = |contents: &Contents, scored: &Scored| {
             scored.words >= FLOOR_WORDS
                 && scored.coverage >= FLOOR_COVERAGE
@@ -258,7 +259,9 @@ fn hit(scored: &Scored) -> Hit {
 }
 
 /// A filter in the terms of the index.
-struct Limits {
+struct Limits<'a> {
+    standing: &'a HashSet<u64>,
+    may_leave: bool,
     scope: Scope,
     role: Option<Role>,
     /// A conversation that is wanted and unknown lets nothing through.
@@ -267,10 +270,12 @@ struct Limits {
     until: Option<(i32, u32)>,
 }
 
-impl Limits {
-    fn of(index: &Index, filter: &Filter) -> Limits {
+impl<'a> Limits<'a> {
+    fn of(index: &Index, filter: &'a Filter) -> Limits<'a> {
         let known = |id: Id| index.contents().conversation(&id.bytes());
         Limits {
+            standing: &filter.standing,
+            may_leave: filter.may_leave,
             scope: filter.scope,
             role: filter.role,
             conversation: filter.conversation.map(known),
@@ -282,26 +287,23 @@ impl Limits {
     fn allow(&self, index: &Index, contents: &Contents, scored: &Scored) -> bool {
         let run = &contents.runs[scored.run as usize];
         let at = (run.day, scored.turn.second());
-        self.scope_and_role(index, scored)
+        let of = &contents.conversations[run.conversation as usize].id;
+        self.scope_and_role(scored)
             && self
                 .conversation
                 .is_none_or(|wanted| wanted == Some(run.conversation))
             && self.since.is_none_or(|since| at >= since)
             && self.until.is_none_or(|until| at < until)
-            && !index
-                .state()
-                .is_deleted(&contents.conversations[run.conversation as usize].id)
+            && !index.state().is_deleted(of)
+            && !(self.may_leave && index.state().is_local(of))
     }
 
-    fn scope_and_role(&self, index: &Index, scored: &Scored) -> bool {
+    fn scope_and_role(&self, scored: &Scored) -> bool {
         let speaker = scored.turn.speaker();
-        if scored.turn.has(Turn::PURGED) {
-            return false;
-        }
         if speaker == Speaker::MEMORY {
             return self.scope != Scope::Messages
                 && self.role.is_none()
-                && index.state().is_active(scored.seq);
+                && self.standing.contains(&scored.seq);
         }
         let said_by = match speaker {
             Speaker::ASSISTANT => Role::Assistant,

@@ -44,8 +44,9 @@ impl Turn {
     pub const TIME: u64 = 1 << 2;
     pub const NUMBER: u64 = 1 << 3;
     pub const ASKS: u64 = 1 << 4;
-    /// Stands where a passage was purged: has no terms and is never found.
-    pub const PURGED: u64 = 1 << 5;
+
+    /// The highest [`Turn::length`].
+    pub const LENGTH_MAX: u8 = 63;
 
     pub fn new(
         second: u32,
@@ -94,13 +95,6 @@ impl Turn {
     /// The content words of the whole message, on the scale of [`length_of`].
     pub fn length(self) -> u8 {
         (self.0 >> 13) as u8 & 63
-    }
-}
-
-impl Turn {
-    /// What stays of a purged passage: when, by whom, which seq, and that it continues.
-    pub fn purged(self) -> Turn {
-        Turn(self.0 & !(63 << 19 | 63 << 13 | 0x1fff) | self.0 & Turn::CONTINUES | Turn::PURGED)
     }
 }
 

@@ -92,6 +92,55 @@ impl Segment {
         Ok(Segment { head, text })
     }
 
+    /// One record of a file, opening no chunk behind its end; none if the segment does not hold it.
+    pub fn record(
+        key: &DataKey,
+        number: u64,
+        file: &[u8],
+        seq: u64,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, SealError> {
+        let id = BlobId::numbered(BlobKind::Segment, number);
+        let blob = Blob::read(key, id, file, file.len() as u64)?;
+        let mut line = Zeroizing::new(Vec::with_capacity(CHUNK_BYTES));
+        let mut before = 0;
+        for index in 0..blob.chunks() {
+            let wrong = SealError::Chunk { index };
+            let (offset, len) = blob.chunk_place(index).ok_or(wrong)?;
+            let chunk = file.get(offset as usize..offset as usize + len);
+            let mut chunk = Zeroizing::new(chunk.ok_or(SealError::Chunk { index })?.to_vec());
+            let mut rest = blob.open_chunk(index, &mut chunk)?;
+            if index == 0 {
+                let head = SegmentHead::parse(rest)?;
+                if seq <= head.before.seq || seq > head.after.seq {
+                    return Ok(None);
+                }
+                before = seq - head.before.seq - 1;
+                rest = &rest[SEGMENT_HEAD_BYTES..];
+            }
+            while before > 0
+                && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
+            {
+                rest = &rest[end + 1..];
+                before -= 1;
+            }
+            if before == 0 {
+                let end = rest.iter().position(|byte| *byte == b'\n');
+                let part = &rest[..end.unwrap_or(rest.len())];
+                if line.capacity() - line.len() < part.len() {
+                    // Growing by `Vec` would leave the old allocation behind unwiped.
+                    let mut grown = Zeroizing::new(Vec::with_capacity(2 * line.len() + part.len()));
+                    grown.extend_from_slice(&line);
+                    line = grown;
+                }
+                line.extend_from_slice(part);
+                if end.is_some() {
+                    return Ok(Some(line));
+                }
+            }
+        }
+        Err(SealError::SegmentCount)
+    }
+
     /// The records, in order, without their line feeds.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         let lines = &self.text[SEGMENT_HEAD_BYTES..self.text.len() - 1];

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::error::VaultError;
 use super::log::CHECK_BYTES;
 use super::roll::{TAIL_BYTES_MAX, TAIL_RECORDS_MAX};
-use super::{Entry, Log, Vault};
+use super::{Entry, IndexFiles, Log, Vault};
 use crate::model::{FoldName, Record};
 use crate::seal::{EpochId, Header, Position, RECORD_BYTES_MAX, Witness};
 use crate::store::{Dir, Exclusive, Expected, Name, Part, Purpose, StoreError};
@@ -42,6 +42,11 @@ impl Log for Vault {
         }
     }
 
+    fn record(&mut self, seq: u64) -> Result<Option<Record>, VaultError> {
+        let line = self.line(seq)?;
+        Ok(line.and_then(|line| Record::from_line(&line).ok()))
+    }
+
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         self.alive()?;
         self.read_checkpoint(name)
@@ -60,6 +65,10 @@ impl Log for Vault {
     fn position(&mut self, seq: u64) -> Result<Option<Position>, VaultError> {
         self.alive()?;
         self.log.position(&self.data, seq)
+    }
+
+    fn index(&self) -> Option<Box<dyn IndexFiles>> {
+        Some(Box::new(self.index_files()))
     }
 
     fn settle(&mut self) -> Result<(), VaultError> {

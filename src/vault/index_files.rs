@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::Vault;
 use super::error::VaultError;
 use super::log::sealed_error;
-use crate::seal::{Blob, DataKey, HEAD_BYTES, Random, SealError};
+use crate::seal::{Blob, DataKey, EpochId, HEAD_BYTES, Random, SealError};
 use crate::store::{Dir, Exclusive, Expected, Name, Part, Store};
 
 /// The manifest's generation and its bytes.
@@ -81,6 +81,10 @@ impl Vault {
 }
 
 impl VaultIndex {
+    pub fn epoch(&self) -> EpochId {
+        self.data.epoch()
+    }
+
     fn file(&self, part: Part) -> Name {
         Name::In(Dir::Live(self.data.epoch()), part)
     }

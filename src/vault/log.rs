@@ -355,6 +355,25 @@ impl OpenLog {
         Ok(numbers.get(low).copied())
     }
 
+    /// The segment with the records behind `after`, as it is sealed; none where they are in the tail.
+    pub(super) fn segment_with(
+        &mut self,
+        data: &DataKey,
+        after: u64,
+    ) -> Result<Option<(u64, Vec<u8>)>, VaultError> {
+        let tail_start = self.tail.as_ref().map(|open| open.tail.start.before.seq);
+        if tail_start.is_some_and(|start| after >= start) {
+            return Ok(None);
+        }
+        let Some(number) = self.file_behind(data, after)? else {
+            return Ok(None);
+        };
+        let file = self
+            .store
+            .read(&Name::In(self.dir, Part::Segment(number)))?;
+        Ok(Some((number, file.ok_or(VaultError::Restless)?)))
+    }
+
     /// The next records behind `after`: the rest of one segment, or of the tail.
     pub(super) fn read(&mut self, data: &DataKey, after: u64) -> Result<Vec<Entry>, VaultError> {
         let tail_start = self.tail.as_ref().map(|open| open.tail.start.before.seq);

@@ -18,6 +18,7 @@ mod log;
 mod open;
 mod provider_keys;
 mod purge;
+mod record;
 mod rekey;
 mod repair;
 mod rewrite;
@@ -27,11 +28,14 @@ mod scan;
 mod scratch;
 mod slots;
 mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 mod verify;
 mod witness;
 
 use std::sync::Arc;
 
+pub use crate::seal::EpochId;
 pub use backup::BackedUp;
 pub use checkpoint::View;
 pub use copies::{Belonging, CopyFlaw, OpenCopy};
@@ -53,7 +57,7 @@ pub use crate::seal::Link;
 pub use crate::store::LogCopy;
 
 use crate::model::{FoldName, Record};
-use crate::seal::{DataKey, EpochId, Header, Position, SlotId, VaultId, VaultKey};
+use crate::seal::{DataKey, Header, Position, SlotId, VaultId, VaultKey};
 use crate::store::{Part, Revision, Store, Wait};
 use log::OpenLog;
 use witness::WitnessState;
@@ -80,6 +84,16 @@ pub trait Log: Send {
     /// passed over, so that numbers may be missing.
     fn read(&mut self, after: u64) -> Result<Vec<Entry>, VaultError>;
 
+    /// One record; none where there is none that can be read.
+    fn record(&mut self, seq: u64) -> Result<Option<Record>, VaultError> {
+        let Some(before) = seq.checked_sub(1) else {
+            return Ok(None);
+        };
+        let batch = self.read(before)?;
+        let entry = batch.first().filter(|entry| entry.seq == seq);
+        Ok(entry.and_then(|entry| entry.record().ok()))
+    }
+
     /// A fold's saved state, opened; none if there is none that opens.
     fn checkpoint(&mut self, name: FoldName) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;
 
@@ -94,6 +108,12 @@ pub trait Log: Send {
 
     /// The place behind record `seq`; none if the log does not reach it or it is damaged.
     fn position(&mut self, seq: u64) -> Result<Option<Position>, VaultError>;
+
+    /// The way to the files of the search index, in the epoch that is open; none where nothing is
+    /// kept.
+    fn index(&self) -> Option<Box<dyn IndexFiles>> {
+        None
+    }
 
     /// Does what is due and need not stand between a person's line and its answer: a full tail
     /// becomes a segment.

@@ -5,6 +5,7 @@
 //! a model's: inputs are checked by the tool, and rounds, calls and results are bounded here. No
 //! tool approves, forgets or sends anything.
 
+mod recall;
 mod remember;
 
 use serde_json::Value;
@@ -22,7 +23,7 @@ const CALLS_MAX: usize = 8;
 const RESULT_BYTES_MAX: usize = 64 * 1024;
 
 /// Every tool there is, in the order in which a provider's cache sees them.
-const TOOLS: &[OwnTool] = &[remember::TOOL];
+const TOOLS: &[OwnTool] = &[remember::TOOL, recall::TOOL];
 
 /// A tool as a constant.
 pub(super) struct OwnTool {
@@ -40,9 +41,7 @@ pub(super) struct Call<'a> {
     /// Hostile: of any shape.
     pub(super) input: &'a Value,
     /// Where the result goes: to another host, nothing private.
-    #[expect(dead_code, reason = "for tools that read")]
     pub(super) audience: Audience,
-    #[expect(dead_code, reason = "for tools that read")]
     pub(super) now: Timestamp,
     /// Takes what is to be remembered; it is judged with the whole answer.
     pub(super) proposals: &'a mut Vec<Proposal>,

@@ -1,17 +1,15 @@
 //! The manifest: which files are the index, and up to which record it is current.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::state::State;
-use crate::model::{Id, Status};
+use crate::model::Id;
 use crate::recall::RecallError;
 use crate::recall::shelf::FileMark;
 
 /// Raised with any change of what analysis or folding does: an index of another version is rebuilt.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const SEGMENTS_MAX: usize = 4096;
 
 /// One file, as the manifest names it.
@@ -37,7 +35,7 @@ struct Written {
     segments: Vec<WrittenFile>,
     names: Vec<String>,
     deleted: Vec<Id>,
-    items: BTreeMap<Id, (u64, Status)>,
+    local: Vec<Id>,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +77,7 @@ impl Manifest {
                 .collect(),
             names: self.names.clone(),
             deleted: self.state.deleted().collect(),
-            items: self.state.items().collect(),
+            local: self.state.local().collect(),
         };
         Zeroizing::new(serde_json::to_vec(&written).expect("holds only strings and numbers"))
     }
@@ -116,7 +114,10 @@ impl Manifest {
             link: unhex(&written.link)?,
             segments,
             names: written.names.clone(),
-            state: State::of(written.deleted.iter().copied(), &written.items),
+            state: State::of(
+                written.deleted.iter().copied(),
+                written.local.iter().copied(),
+            ),
         }))
     }
 }

@@ -5,7 +5,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 use zeroize::Zeroize;
@@ -184,7 +184,7 @@ impl Index {
                 });
             }
             Record::Memory(event) => {
-                if let Some(text) = self.state.apply_memory(seq, &event.op) {
+                if let Some(text) = event.op.words() {
                     self.push(&Said {
                         seq,
                         conversation: [0; 16],
@@ -286,7 +286,7 @@ impl Index {
             opened.push(SealedSegment::open(from, named.file.clone())?);
         }
         let parts: Vec<_> = opened.iter().map(|(segment, of)| (segment, of)).collect();
-        let file = self.shelf.write(&merge(from, &parts, &BTreeSet::new())?)?;
+        let file = self.shelf.write(&merge(from, &parts)?)?;
         Ok(Named {
             file,
             passages: files.iter().map(|named| named.passages).sum(),
@@ -345,38 +345,6 @@ impl Index {
                 self.shelf.remove(&name)?;
             }
         }
-        Ok(())
-    }
-
-    /// Writes what is sealed to another, empty shelf, without the words of the records in `purged`:
-    /// what a new epoch begins with. `link` is the log's there at [`Index::sealed_at`].
-    pub fn copy_to(
-        &self,
-        shelf: &dyn Shelf,
-        purged: &BTreeSet<u64>,
-        link: [u8; 32],
-    ) -> Result<(), RecallError> {
-        let from = Opened {
-            shelf: &*self.shelf,
-            cache: &self.cache,
-        };
-        let mut named = Vec::new();
-        for (_, segment) in &self.segments {
-            let (again, contents) = SealedSegment::open(from, segment.file.clone())?;
-            let file = shelf.write(&merge(from, &[(&again, &contents)], purged)?)?;
-            named.push(Named {
-                file,
-                passages: segment.footer.passages,
-            });
-        }
-        let manifest = Manifest {
-            seq: self.sealed_at.0,
-            link,
-            segments: named,
-            names: self.names.clone(),
-            state: self.state.clone(),
-        };
-        shelf.replace_manifest(None, &manifest.to_bytes())?;
         Ok(())
     }
 }

@@ -1,61 +1,40 @@
-//! What records say about earlier ones: deleted conversations, and which memory items stand.
+//! What records say about whole conversations: which are deleted, which stay on this machine. Holds
+//! ids, no words.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
-use crate::model::{ConversationOp, Id, MemoryOp, Status};
+use crate::model::{ConversationOp, Id};
 
-/// Hides what is not to be found. Holds ids and numbers, no words.
+/// Conversations that are not to be found, or not by everyone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     deleted: HashSet<Id>,
-    /// By item: the record with its present words, and its status.
-    items: HashMap<Id, (u64, Status)>,
-    /// The records whose words an active item has now.
-    active: HashSet<u64>,
+    local: HashSet<Id>,
 }
 
 impl State {
-    pub fn of(deleted: impl Iterator<Item = Id>, items: &BTreeMap<Id, (u64, Status)>) -> State {
-        let mut state = State {
+    pub fn of(deleted: impl Iterator<Item = Id>, local: impl Iterator<Item = Id>) -> State {
+        State {
             deleted: deleted.collect(),
-            ..State::default()
-        };
-        for (id, (seq, status)) in items {
-            state.set(*id, *seq, *status);
+            local: local.collect(),
         }
-        state
     }
 
     pub fn deleted(&self) -> impl Iterator<Item = Id> {
         self.deleted.iter().copied()
     }
 
-    pub fn items(&self) -> impl Iterator<Item = (Id, (u64, Status))> {
-        self.items.iter().map(|(id, at)| (*id, *at))
-    }
-
     pub fn is_deleted(&self, conversation: &[u8; 16]) -> bool {
         !self.deleted.is_empty() && self.deleted.contains(&Id::from_bytes(*conversation))
     }
 
-    /// Whether the memory item in this record stands, with these words.
-    pub fn is_active(&self, seq: u64) -> bool {
-        self.active.contains(&seq)
+    pub fn local(&self) -> impl Iterator<Item = Id> {
+        self.local.iter().copied()
     }
 
-    fn set(&mut self, id: Id, seq: u64, status: Status) {
-        if let Some((before, _)) = self.items.insert(id, (seq, status)) {
-            self.active.remove(&before);
-        }
-        if status == Status::Active {
-            self.active.insert(seq);
-        }
-    }
-
-    fn set_status(&mut self, id: Id, status: Status) {
-        if let Some(&(seq, _)) = self.items.get(&id) {
-            self.set(id, seq, status);
-        }
+    /// Whether nothing of a conversation may be told to another machine.
+    pub fn is_local(&self, conversation: &[u8; 16]) -> bool {
+        !self.local.is_empty() && self.local.contains(&Id::from_bytes(*conversation))
     }
 
     pub fn apply_conversation(&mut self, id: Id, op: &ConversationOp) {
@@ -66,45 +45,15 @@ impl State {
             ConversationOp::Restored => {
                 self.deleted.remove(&id);
             }
+            ConversationOp::Started {
+                private: Some(_), ..
+            } => {
+                self.local.insert(id);
+            }
+            ConversationOp::Started { private: None, .. } => {
+                self.local.remove(&id);
+            }
             _ => {}
         }
-    }
-
-    /// Applies an operation on memory; returns the words to index at `seq`, if it brings any.
-    pub fn apply_memory<'a>(&mut self, seq: u64, op: &'a MemoryOp) -> Option<&'a str> {
-        match op {
-            MemoryOp::Add { item } => {
-                self.set(item.id, seq, item.status);
-                return Some(&item.text);
-            }
-            MemoryOp::Supersede { id, item } => {
-                self.set_status(*id, Status::Superseded);
-                self.set(item.id, seq, item.status);
-                return Some(&item.text);
-            }
-            MemoryOp::Merge { ids, item } => {
-                ids.iter()
-                    .for_each(|id| self.set_status(*id, Status::Superseded));
-                self.set(item.id, seq, item.status);
-                return Some(&item.text);
-            }
-            MemoryOp::Edit { id, text } => {
-                let status = self.items.get(id)?.1;
-                self.set(*id, seq, status);
-                return Some(text);
-            }
-            MemoryOp::Approve { id } | MemoryOp::Restore { id } => {
-                self.set_status(*id, Status::Active);
-            }
-            MemoryOp::Reject { id } => self.set_status(*id, Status::Rejected),
-            MemoryOp::Expire { id } => self.set_status(*id, Status::Expired),
-            MemoryOp::Forget { id } => self.set_status(*id, Status::Forgotten),
-            MemoryOp::Confirm { .. }
-            | MemoryOp::Pin { .. }
-            | MemoryOp::Unpin { .. }
-            | MemoryOp::Consolidated
-            | MemoryOp::Unknown => {}
-        }
-        None
     }
 }

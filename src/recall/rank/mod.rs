@@ -95,14 +95,25 @@ pub fn rank(
     let candidates = candidates(source, &lists, weights)?;
     drop(lists);
     let scale = Scale::of(contents, &candidates, &conversations);
+    let besides_max = scale.besides_words_max(question, weights);
     let mut reader = Reader::new(source);
     let mut best: BinaryHeap<Worst> = BinaryHeap::with_capacity(k.min(candidates.len()) + 1);
     for candidate in &candidates {
+        let words = scale.words.of(f64::from(candidate.words));
+        let full = best.len() == k;
+        // Most candidates are too weak whatever else speaks for them.
+        if full
+            && best
+                .peek()
+                .is_some_and(|worst| worst.0.score >= words + besides_max)
+        {
+            continue;
+        }
         let run = reader.run_of(candidate.passage);
         let turn = reader.turn(candidate.passage)?;
         let at = (run, turn);
         let score = scale.score(contents, candidate, at, &conversations, question, weights);
-        if best.len() == k && best.peek().is_some_and(|worst| worst.0.score >= score) {
+        if full && best.peek().is_some_and(|worst| worst.0.score >= score) {
             continue;
         }
         let scored = Scored {
@@ -111,11 +122,11 @@ pub fn rank(
             seq: contents.seq(run, turn),
             turn,
             score,
-            words: scale.words.of(f64::from(candidate.words)),
+            words,
             coverage: f64::from(candidate.coverage),
             own: candidate.own,
         };
-        if turn.has(Turn::PURGED) || !allow(contents, &scored) {
+        if !allow(contents, &scored) {
             continue;
         }
         best.push(Worst(scored));

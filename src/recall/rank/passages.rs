@@ -9,9 +9,9 @@ use super::Weights;
 use super::lists::{Listed, runs_asked_for};
 use super::reader::{Reader, Span};
 use crate::recall::RecallError;
-use crate::recall::contents::{Contents, NONE, WHOLE};
+use crate::recall::contents::{Contents, LENDS, NONE, WHOLE, lent_by};
 use crate::recall::source::{Posting, Source};
-use crate::recall::turn::Turn;
+use crate::recall::turn::{Speaker, Turn};
 
 /// Up to here every message is scored; above, only those that share a word with the question.
 pub const ALL_SCORED_MAX: u64 = 20_000;
@@ -50,36 +50,59 @@ fn lend(
     if posting.first == 0 && posting.last == 0 {
         return Ok(());
     }
+    let (first, last) = (u32::from(posting.first), u32::from(posting.last));
+    if let Some([_, _, this, _, _]) = reader.among(posting.passage, run)? {
+        let (p, speaker) = (posting.passage, this.speaker());
+        if speaker != Speaker::MEMORY && first > 0 {
+            to(p - 1, first * lent_by(speaker, LENDS.previous));
+            to(p - 2, first * lent_by(speaker, LENDS.second_previous));
+        }
+        if speaker != Speaker::MEMORY && last > 0 {
+            to(p + 1, last * lent_by(speaker, LENDS.next));
+            to(p + 2, last * lent_by(speaker, LENDS.second_next));
+        }
+        return Ok(());
+    }
     let span = reader.span(posting.passage, run)?;
-    if posting.first > 0 && span.first == posting.passage {
+    if first > 0 && span.first == posting.passage {
         for (target, weight) in reader.lends_back(span)? {
             if let Some(target) = target {
-                (target.first..target.end).for_each(|p| to(p, weight * u32::from(posting.first)));
+                (target.first..target.end).for_each(|p| to(p, weight * first));
             }
         }
     }
-    if posting.last > 0 && span.end == posting.passage + 1 {
+    if last > 0 && span.end == posting.passage + 1 {
         for (target, weight) in reader.lends_on(span)? {
             if let Some(target) = target {
-                (target.first..target.end).for_each(|p| to(p, weight * u32::from(posting.last)));
+                (target.first..target.end).for_each(|p| to(p, weight * last));
             }
         }
     }
     Ok(())
 }
 
-/// One block of passages: for each term what it counts in each, in twentieths.
+/// One block of passages: for each what every term counts in it, in twentieths, side by side.
 struct Block {
     start: u32,
+    terms: usize,
     counts: Vec<u16>,
     touched: Vec<u64>,
 }
 
 impl Block {
+    fn new(terms: usize) -> Block {
+        Block {
+            start: 0,
+            terms,
+            counts: vec![0; terms * BLOCK as usize],
+            touched: vec![0; BLOCK as usize / 64],
+        }
+    }
+
     /// Adds what a neighbour lends.
     fn lend(&mut self, term: usize, passage: u32, amount: u32) {
         let at = (passage - self.start) as usize;
-        let count = &mut self.counts[term * BLOCK as usize + at];
+        let count = &mut self.counts[at * self.terms + term];
         let sum = u32::from(*count & !OWN) + amount;
         *count = sum.min(u32::from(!OWN)) as u16 | (*count & OWN);
         self.touched[at / 64] |= 1 << (at % 64);
@@ -88,7 +111,7 @@ impl Block {
     /// Adds what the passage itself holds.
     fn own(&mut self, term: usize, passage: u32, amount: u32) {
         self.lend(term, passage, amount);
-        self.counts[term * BLOCK as usize + (passage - self.start) as usize] |= OWN;
+        self.counts[(passage - self.start) as usize * self.terms + term] |= OWN;
     }
 
     /// Has passages scored whatever they say; false if the range is empty.
@@ -100,9 +123,10 @@ impl Block {
         !passages.is_empty()
     }
 
-    fn take(&mut self, term: usize, passage: u32) -> u16 {
-        let at = (passage - self.start) as usize;
-        std::mem::take(&mut self.counts[term * BLOCK as usize + at])
+    /// What each term counts in a passage; to be taken out.
+    fn counts(&mut self, passage: u32) -> &mut [u16] {
+        let at = (passage - self.start) as usize * self.terms;
+        &mut self.counts[at..at + self.terms]
     }
 }
 
@@ -132,11 +156,7 @@ pub(super) fn candidates(
     let score_all = contents.sums.messages <= ALL_SCORED_MAX;
     let scorer = Scorer::new(contents, lists, weights);
     let mut scan = Scan::default();
-    let mut block = Block {
-        start: 0,
-        counts: vec![0; lists.len() * BLOCK as usize],
-        touched: vec![0; BLOCK as usize / 64],
-    };
+    let mut block = Block::new(lists.len());
     let mut at: Vec<usize> = vec![0; lists.len()];
     let mut narrower_at: Vec<usize> = vec![0; lists.len()];
     let narrower = (f64::from(WHOLE) * weights.narrower).round() as u32;
@@ -208,9 +228,8 @@ fn score_block(
                 Some(span) if passage < span.end && passage >= span.first => span,
                 _ => {
                     let run = reader.run_of(passage);
-                    let span = reader.span(passage, run)?;
-                    scan.borrowed = reader.borrowed(span)?;
-                    scan.span = Some(span);
+                    let (span, borrowed) = reader.message(passage, run)?;
+                    (scan.span, scan.borrowed) = (Some(span), borrowed);
                     scan.out.push(Candidate {
                         passage: span.first,
                         words: 0.0,
@@ -246,6 +265,8 @@ struct Scorer<'a> {
     /// Mean words of a passage's bag.
     average: f64,
     idf_sum: f64,
+    /// Some term is a name or a word of a date, which counts without standing in the words.
+    beyond_words: bool,
 }
 
 impl<'a> Scorer<'a> {
@@ -262,6 +283,9 @@ impl<'a> Scorer<'a> {
             weights,
             average,
             idf_sum,
+            beyond_words: lists
+                .iter()
+                .any(|list| list.speakers != 0 || !list.runs.is_empty()),
         }
     }
 
@@ -277,8 +301,11 @@ impl<'a> Scorer<'a> {
         let w = self.weights;
         let norm = w.k1 * (1.0 - w.b + w.b * words / self.average);
         let (mut sum, mut covered, mut own) = (0.0, 0.0, false);
-        for (term, list) in self.lists.iter().enumerate() {
-            let count = block.take(term, passage);
+        for (list, count) in self.lists.iter().zip(block.counts(passage)) {
+            let count = std::mem::take(count);
+            if count == 0 && !self.beyond_words {
+                continue;
+            }
             let mut tf = f64::from(count & !OWN) / f64::from(WHOLE);
             own |= count & OWN != 0;
             if list.speakers & (1 << turn.speaker().0) != 0 {

@@ -1,5 +1,7 @@
 //! Reads turns by page, and walks from a message to its neighbours.
 
+use std::ops::Range;
+
 use crate::recall::RecallError;
 use crate::recall::contents::{Contents, LENDS, NONE, lent_by};
 use crate::recall::source::Source;
@@ -27,6 +29,8 @@ pub struct Reader<'a> {
     contents: &'a Contents,
     pages: Vec<Page>,
     run: u32,
+    /// The passages of that run.
+    range: Range<u32>,
 }
 
 impl<'a> Reader<'a> {
@@ -42,11 +46,12 @@ impl<'a> Reader<'a> {
             contents: source.contents(),
             pages,
             run: 0,
+            range: 0..0,
         }
     }
 
     #[inline]
-    pub fn turn(&mut self, passage: u32) -> Result<Turn, RecallError> {
+    fn page(&mut self, passage: u32) -> Result<&[Turn], RecallError> {
         let number = passage / PAGE_TURNS;
         let page = &mut self.pages[number as usize % PAGES];
         if page.number != number {
@@ -56,13 +61,36 @@ impl<'a> Reader<'a> {
             self.source.columns(start..end, &mut page.turns)?;
             page.number = number;
         }
-        let turn = page.turns.get((passage % PAGE_TURNS) as usize);
+        Ok(&page.turns)
+    }
+
+    #[inline]
+    pub fn turn(&mut self, passage: u32) -> Result<Turn, RecallError> {
+        let turn = self.page(passage)?.get((passage % PAGE_TURNS) as usize);
         turn.copied().ok_or(RecallError::Damaged)
+    }
+
+    /// A passage between the two before and the two behind it, if each is a whole message of this
+    /// run and all lie on one page. Most do, and then nothing has to be walked to.
+    #[inline]
+    pub fn among(&mut self, passage: u32, run: u32) -> Result<Option<[Turn; 5]>, RecallError> {
+        let range = self.contents.range(run);
+        let at = (passage % PAGE_TURNS) as usize;
+        if at < 2 || passage < range.start + 2 || passage + 2 >= range.end {
+            return Ok(None);
+        }
+        // The sixth tells whether the fifth goes on.
+        let near = self.page(passage)?[at - 2..].first_chunk::<6>();
+        let whole = near.filter(|six| six.iter().all(|turn| !turn.has(Turn::CONTINUES)));
+        Ok(whole.and_then(|six| six.first_chunk()).copied())
     }
 
     /// The run of a passage; quick where passages are asked for in order.
     pub fn run_of(&mut self, passage: u32) -> u32 {
-        self.run = self.contents.run_near(self.run, passage);
+        if !self.range.contains(&passage) {
+            self.run = self.contents.run_near(self.run, passage);
+            self.range = self.contents.range(self.run);
+        }
         self.run
     }
 
@@ -149,8 +177,29 @@ impl<'a> Reader<'a> {
         ])
     }
 
-    /// How many words a message borrows from its neighbours, in twentieths.
-    pub fn borrowed(&mut self, span: Span) -> Result<u32, RecallError> {
+    /// The message that a passage belongs to, and how many words it borrows from its neighbours, in
+    /// twentieths.
+    pub fn message(&mut self, passage: u32, run: u32) -> Result<(Span, u32), RecallError> {
+        let Some([second_before, before, this, after, second_after]) = self.among(passage, run)?
+        else {
+            let span = self.span(passage, run)?;
+            return Ok((span, self.borrowed(span)?));
+        };
+        let (first, end) = (passage, passage + 1);
+        let lent = |turn: Turn, weight| turn.near_words() * lent_by(turn.speaker(), weight);
+        let borrowed = match this.speaker() {
+            Speaker::MEMORY => 0,
+            _ => {
+                lent(before, LENDS.next)
+                    + lent(second_before, LENDS.second_next)
+                    + lent(after, LENDS.previous)
+                    + lent(second_after, LENDS.second_previous)
+            }
+        };
+        Ok((Span { first, end, run }, borrowed))
+    }
+
+    fn borrowed(&mut self, span: Span) -> Result<u32, RecallError> {
         if self.turn(span.first)?.speaker() == Speaker::MEMORY {
             return Ok(0);
         }

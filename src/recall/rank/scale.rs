@@ -37,6 +37,8 @@ pub(super) struct Scale {
     pub(super) words: Spread,
     conversations: Spread,
     lengths: Vec<Spread>,
+    /// The best score of a conversation.
+    best_conversation: f64,
 }
 
 impl Scale {
@@ -69,7 +71,27 @@ impl Scale {
             words,
             conversations: Spread::new(messages, sum, squares),
             lengths,
+            best_conversation: conversations.iter().copied().fold(0.0, f64::max),
         }
+    }
+
+    /// What a message's score has at most besides that of its words, whoever says it.
+    pub(super) fn besides_words_max(&self, question: &Question, w: &Weights) -> f64 {
+        const ROUNDING: f64 = 1e-6;
+        let longest = f64::from(Turn::LENGTH_MAX);
+        let lengths = self.lengths.iter().map(|spread| spread.of(longest));
+        let mut most = w.conversation * self.conversations.of(self.best_conversation)
+            + w.length * lengths.fold(0.0, f64::max)
+            + w.first_person
+            + w.person.max(w.user)
+            + ROUNDING;
+        if question.asks_time {
+            most += w.time;
+        }
+        if question.asks_number {
+            most += w.number;
+        }
+        most
     }
 
     /// The score of a message whose first passage is `turn` of `run`.

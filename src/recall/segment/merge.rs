@@ -1,14 +1,11 @@
 //! Joins adjacent segments into one: ids stay in order, so a merge is a concatenation.
 
-use std::collections::BTreeSet;
-
 use zeroize::{Zeroize, Zeroizing};
 
 use super::sealed::{Opened, SealedSegment, TermPlace};
 use super::write::SegmentWriter;
 use crate::recall::RecallError;
 use crate::recall::contents::Contents;
-use crate::recall::turn::Turn;
 
 /// Walks the terms of one segment in order.
 struct Cursor<'a> {
@@ -37,12 +34,10 @@ impl Cursor<'_> {
     }
 }
 
-/// The bytes of one segment with all that these hold, in their order. The passages of the seqs in
-/// `purged` keep their place, and nothing else.
+/// The bytes of one segment with all that these hold, in their order.
 pub fn merge(
     from: Opened<'_>,
     segments: &[(&SealedSegment, &Contents)],
-    purged: &BTreeSet<u64>,
 ) -> Result<Zeroizing<Vec<u8>>, RecallError> {
     let mut contents = Contents::default();
     let mut turns = Vec::new();
@@ -57,9 +52,6 @@ pub fn merge(
         });
         contents.append(of);
         segment.columns(from, 0..segment.footer.passages, &mut turns)?;
-    }
-    if !purged.is_empty() {
-        contents.purge(&mut turns, purged);
     }
     let mut writer = SegmentWriter::default();
     let mut postings = Vec::new();
@@ -81,9 +73,6 @@ pub fn merge(
                     .segment
                     .read_list(from, &place, cursor.base, &mut postings)?;
             }
-        }
-        if !purged.is_empty() {
-            postings.retain(|p| !turns[p.passage as usize].has(Turn::PURGED));
         }
         if !postings.is_empty() {
             let term = std::str::from_utf8(&least).map_err(|_| RecallError::Damaged)?;

@@ -65,27 +65,6 @@ fn merging_keeps_the_number_of_files_small() {
 }
 
 #[test]
-fn a_copy_without_purged_records_holds_nothing_of_their_words() {
-    let mut index = plain(&[
-        message(1, Role::User, 0, "an unmistakable xylophone"),
-        message(1, Role::User, 60, "an ordinary piano"),
-    ]);
-    assert!(index.flush([1; 32], Merging::All).unwrap());
-    let fresh = Shared::default();
-    index
-        .copy_to(&fresh, &BTreeSet::from([1]), [2; 32])
-        .unwrap();
-    let copy = Index::open(Box::new(fresh.clone()), 8).unwrap();
-    assert_eq!(copy.sealed_at(), (2, [2; 32]));
-    assert_eq!(find(&copy, "xylophone", &Filter::default()), [0u64; 0]);
-    assert_eq!(find(&copy, "piano", &Filter::default()), [2]);
-    fresh.0.tamper(|bytes| {
-        let holds = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
-        assert!(holds(b"piano") && !holds(b"xylophon"));
-    });
-}
-
-#[test]
 fn another_process_is_noticed_and_its_lock_respected() {
     let shelf = Shared::default();
     let mut one = Index::open(Box::new(shelf.clone()), 8).unwrap();
