@@ -51,6 +51,9 @@ pub(super) struct Global {
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     /// Colours
     pub color: Color,
+    /// Text only, for screen readers: no colours, no drawing, nothing that moves [env: AGENT_PLAIN]
+    #[arg(long, global = true)]
+    pub plain: bool,
     /// Say less on stderr
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -323,6 +326,9 @@ pub(super) struct Talk {
     /// Leave long-term memory out, and learn nothing
     #[arg(long)]
     pub no_memory: bool,
+    /// Show replies as they are written, not drawn as Markdown
+    #[arg(long)]
+    pub no_markdown: bool,
     /// A text file to put before the message (repeatable)
     #[arg(short, long = "attach", value_name = "FILE")]
     pub attach: Vec<PathBuf>,

@@ -9,9 +9,10 @@ use super::consent::{Circumstances, obtain};
 use super::failure::Failure;
 use super::lines::piped;
 use super::memory::Shown;
-use super::output::{complain, harmless, one_line, print, print_json, stdout_is_terminal};
+use super::output::{complain, harmless, one_line, print, print_json};
+use super::reply::{self, Display};
 use super::shell::{Shell, now};
-use super::talk::{self, Display};
+use super::talk::{self, Answered};
 use crate::chat::{Answer, ChatError, Opening, Session};
 use crate::model::{Id, MemoryOp, Stop, Surface, Text, Usage};
 use crate::provider::Why;
@@ -66,10 +67,14 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     let display = if held {
         Display::Held
     } else {
-        Display::Streamed
+        Display::of(&shell, args.talk.no_markdown)
     };
-    let answer = talk::answer(&shell, &mut session, &chosen, &display)?;
-    show(&shell, &session, &answer, held)?;
+    let Answered { answer, timing } = talk::answer(&shell, &mut session, &chosen, display)?;
+    let markdown = !args.talk.no_markdown && shell.config.markdown;
+    show(&shell, &session, &answer, held.then_some(markdown))?;
+    if shell.global.verbose {
+        reply::say_summary(&shell, &answer, timing);
+    }
     let code = code_of(&answer);
     // The answer is shown and kept: what fails from here on is a warning.
     if let Err(error) = session.end(now()) {
@@ -103,7 +108,14 @@ fn prompt(args: &AskArgs) -> Result<Text, Failure> {
     talk::with_attachments(&args.talk.attach, text)
 }
 
-fn show(shell: &Shell, session: &Session, answer: &Answer, held: bool) -> Result<(), Failure> {
+/// Shows an answer, or what is still to be shown of one. `held`: nothing was shown as it came, and
+/// whether it is to be drawn as Markdown.
+fn show(
+    shell: &Shell,
+    session: &Session,
+    answer: &Answer,
+    held: Option<bool>,
+) -> Result<(), Failure> {
     let text = answer
         .message
         .as_ref()
@@ -127,11 +139,8 @@ fn show(shell: &Shell, session: &Session, answer: &Answer, held: bool) -> Result
             stop: message.and_then(|message| message.stop),
         });
     }
-    if held {
-        print(&harmless(&text))?;
-    }
-    if !text.ends_with('\n') && !text.is_empty() {
-        print("\n")?;
+    if let Some(markdown) = held {
+        print_whole(shell, &text, markdown)?;
     }
     say_after(shell, answer);
     if answer
@@ -149,10 +158,20 @@ fn show(shell: &Shell, session: &Session, answer: &Answer, held: bool) -> Result
             "({why}; what came is kept, and nothing was learnt from it)"
         ));
     }
-    if !stdout_is_terminal() {
-        return Ok(());
-    }
     Ok(())
+}
+
+/// Prints a text that is complete, and ends its line.
+pub(super) fn print_whole(shell: &Shell, text: &str, markdown: bool) -> Result<(), Failure> {
+    let drawn = match reply::renderer(shell, markdown) {
+        Some(mut renderer) => renderer.feed(text) + &renderer.finish(),
+        None => harmless(text),
+    };
+    print(&drawn)?;
+    match drawn.is_empty() || drawn.ends_with('\n') {
+        true => Ok(()),
+        false => print("\n"),
+    }
 }
 
 /// What was learnt, in one line on stderr.

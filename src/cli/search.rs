@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::args::{Color, RoleArg, SearchArgs, SearchIn};
+use super::args::{RoleArg, SearchArgs, SearchIn};
 use super::failure::Failure;
 use super::history::{find, local};
 use super::output::{one_line, print_json, print_line, stdout_is_terminal};
@@ -65,12 +65,7 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
     // What was analysed is kept, if that is possible and worth it.
     recall.settle(&mut vault, Merging::All).ok();
     let memory = View::load(&mut vault, Memory::new())?;
-    let colored = match shell.global.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => stdout_is_terminal() && !shell.environment.no_color,
-    };
-    let marks = if colored {
+    let marks = if shell.colors(stdout_is_terminal()) {
         ("\x1b[1m", "\x1b[0m")
     } else {
         ("", "")

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use super::args::Talk;
 use super::failure::Failure;
 use super::lines::attached;
-use super::output::{harmless, print};
+use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
-use crate::chat::{Answer, Opening, Recall, Session, Settings, Told};
+use crate::chat::{Answer, Opening, Recall, Session, Settings};
 use crate::keeper::Opened;
 use crate::memory::Budgets;
 use crate::model::{Surface, Text};
-use crate::provider::{Chosen, Notice, select};
+use crate::provider::{Chosen, select};
 use crate::vault::{ProviderKeys, ScratchLog};
 
 /// The settings of a sitting, from the options and the configuration.
@@ -120,11 +120,10 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     built.map_err(Failure::Runtime)
 }
 
-/// Where a reply goes as it comes.
-pub(super) enum Display {
-    Streamed,
-    /// Printed by the caller when it is complete.
-    Held,
+/// An answer, and how long it took.
+pub(super) struct Answered {
+    pub answer: Answer,
+    pub timing: Timing,
 }
 
 /// Asks for the answer to what was said last, showing it as it comes; Ctrl-C ends it early.
@@ -132,34 +131,13 @@ pub(super) fn answer(
     shell: &Shell,
     session: &mut Session,
     chosen: &Chosen,
-    display: &Display,
-) -> Result<Answer, Failure> {
+    display: Display,
+) -> Result<Answered, Failure> {
     let recalled = session.recall(chosen.provider.as_ref(), now())?;
     let composed = session.compose(chosen.provider.as_ref(), &chosen.model, &recalled, now())?;
-    let mut lost: Option<Failure> = None;
-    let mut tell = |told: Told| match told {
-        Told::Text(piece) => {
-            if matches!(display, Display::Streamed) && lost.is_none() {
-                lost = print(&harmless(&piece)).err();
-            }
-        }
-        Told::Notice(Notice::Retrying {
-            attempt,
-            after_ms,
-            status,
-        }) => {
-            let why = status.map_or("no connection".to_owned(), |s| format!("status {s}"));
-            shell.note(&format!(
-                "({why}; trying again, {attempt}, in {after_ms} ms)"
-            ));
-        }
-        Told::Notice(Notice::Model(name)) => {
-            if shell.global.verbose {
-                shell.note(&format!("(model: {name})"));
-            }
-        }
-    };
     let runtime = runtime()?;
+    let waits = chosen.provider.host().is_some();
+    let mut stage = Stage::new(shell, display, waits);
     let answered = runtime.block_on(async {
         let interrupt = async {
             tokio::signal::ctrl_c().await.ok();
@@ -170,13 +148,18 @@ pub(super) fn answer(
                 composed,
                 now,
                 interrupt,
-                &mut tell,
+                &mut |told| stage.tell(told),
             )
             .await
     });
+    let timing = stage.end();
     let answer = answered?;
-    match lost {
-        Some(Failure::BrokenPipe) | None => Ok(answer),
-        Some(other) => Err(other),
+    match timing {
+        Ok(timing) => Ok(Answered { answer, timing }),
+        Err(Failure::BrokenPipe) => Ok(Answered {
+            answer,
+            timing: Timing::default(),
+        }),
+        Err(other) => Err(other),
     }
 }

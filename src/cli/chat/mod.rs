@@ -15,10 +15,11 @@ use super::consent::{Circumstances, obtain};
 use super::failure::Failure;
 use super::history::local;
 use super::init;
-use super::output::{complain, one_line, print, stderr_is_terminal, stdin_is_terminal, whisper};
+use super::output::{complain, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
+use super::reply::{self, Display};
 use super::secret_input::{ask_hidden, ask_key, has_terminal};
 use super::shell::{Shell, now};
-use super::talk::{self, Display};
+use super::talk::{self, Answered};
 use super::watch::POLL;
 use crate::chat::{ChatError, News, Opening, Session};
 use crate::keeper::Opened;
@@ -319,15 +320,8 @@ impl Chatting {
             *consented = true;
         }
         session.say(text, now())?;
-        let answer = talk::answer(shell, session, chosen, &Display::Streamed)?;
-        let said = answer
-            .message
-            .as_ref()
-            .map(|message| message.plain())
-            .unwrap_or_default();
-        if !said.is_empty() && !said.ends_with('\n') {
-            print("\n")?;
-        }
+        let display = Display::of(shell, args.talk.no_markdown);
+        let Answered { answer, timing } = talk::answer(shell, session, chosen, display)?;
         match answer.message.as_ref().and_then(|message| message.stop) {
             Some(Stop::Interrupted) => complain("(stopped; what came is kept)"),
             Some(Stop::Length) => complain("(cut at the token limit)"),
@@ -336,6 +330,7 @@ impl Chatting {
             _ => {}
         }
         say_after(shell, &answer);
+        reply::say_summary(shell, &answer, timing);
         *last = Some(answer.composed);
         if let Some(fault) = answer.fault {
             Failure::from(fault).report(false);
