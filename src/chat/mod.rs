@@ -4,10 +4,13 @@
 //! the provider is; the vault is reached through `Log`, whose calls are short and synchronous.
 //! Never touches the terminal.
 
+mod branch;
 mod buffer;
 mod compose;
 mod conversations;
 mod error;
+mod ledger;
+
 mod purge;
 mod recall;
 mod session;
@@ -18,6 +21,7 @@ pub use buffer::{Buffer, Kept, Window};
 pub use compose::{Composed, Recalled};
 pub use conversations::{Conversation, Conversations, FoundConversation};
 pub use error::ChatError;
+pub use ledger::{Ledger, Sum};
 pub use purge::{PurgePlan, PurgeTargets, Quoting};
 pub use recall::Recall;
 pub use session::{News, Opening, Session, Settings};

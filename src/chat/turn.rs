@@ -7,7 +7,9 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 
 use crate::memory::{self, Accepted, Audience, Context, Said as TypedLine, UpdateFilter};
-use crate::model::{MemoryEvent, Message, Record, Role, Stop, Text, Timestamp, Usage};
+use crate::model::{
+    Attachment, Block, MemoryEvent, Message, Record, Role, Stop, Text, Timestamp, Usage,
+};
 use crate::provider::{Event, Notice, Provider, ProviderError, Request, is_local_host};
 
 use super::compose::{Composed, Ingredients, Recalled, compose, messages_that_fit};
@@ -47,16 +49,29 @@ struct Reply {
 impl Session {
     /// Writes the person's line down. Durable when it returns; no model has been asked yet.
     pub fn say(&mut self, text: Text, now: Timestamp) -> Result<(), ChatError> {
+        self.say_with(text, Vec::new(), now)
+    }
+
+    /// The same with files that go with it; each is stored once, right before the message.
+    pub fn say_with(
+        &mut self,
+        text: Text,
+        files: Vec<Attachment>,
+        now: Timestamp,
+    ) -> Result<(), ChatError> {
         if text.trim().is_empty() {
             return Err(ChatError::EmptyPrompt);
         }
         let mut records = self.beginnings(now);
-        records.push(Record::Message(Message::text(
-            self.conversation(),
-            Role::User,
-            now,
-            text,
-        )));
+        let mut message = Message::text(self.conversation(), Role::User, now, text);
+        let named = files.iter().map(|file| Block::Attachment {
+            id: file.id,
+            name: file.name.clone(),
+            media: file.media.clone(),
+        });
+        message.content.splice(0..0, named);
+        records.extend(files.into_iter().map(Record::Attachment));
+        records.push(Record::Message(message));
         self.append(&records)?;
         self.has_begun();
         self.messages += 1;

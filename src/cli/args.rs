@@ -320,6 +320,9 @@ pub(super) struct Talk {
     /// A system prompt in place of the usual one
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
+    /// A named system prompt; agent roles shows them
+    #[arg(short, long, value_name = "NAME", conflicts_with = "system")]
+    pub role: Option<String>,
     /// Incognito: nothing is read from the vault or written anywhere
     #[arg(short = 'n', long)]
     pub incognito: bool,
@@ -329,7 +332,7 @@ pub(super) struct Talk {
     /// Show replies as they are written, not drawn as Markdown
     #[arg(long)]
     pub no_markdown: bool,
-    /// A text file to put before the message (repeatable)
+    /// A text file to put before the message, or a picture beside it (repeatable)
     #[arg(short, long = "attach", value_name = "FILE")]
     pub attach: Vec<PathBuf>,
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::AskArgs;
+use super::attach::{self, Bundle};
 use super::consent::{Circumstances, obtain};
 use super::failure::Failure;
 use super::lines::piped;
@@ -31,7 +32,7 @@ struct Shape<'a> {
 }
 
 pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
-    let prompt = prompt(&args)?;
+    let Bundle { text, images } = prompt(&args)?;
     let settings = talk::settings(&shell, &args.talk, Surface::Ask);
     let (mut session, keys) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default())
@@ -41,6 +42,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         let opening = talk::opening(&args.talk).unwrap_or(Opening::New);
         (talk::session(&shell, vault, settings, opening)?, keys)
     };
+    talk::take_role(&mut session, &args.talk)?;
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     if shell.global.verbose || chosen.why == Why::NothingConfigured {
         let name = format!("{}/{}", chosen.provider.name(), chosen.model);
@@ -62,7 +64,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
             &circumstances,
         )?;
     }
-    session.say(prompt, now())?;
+    session.say_with(text, images, now())?;
     let held = shell.global.json || args.no_stream;
     let display = if held {
         Display::Held
@@ -94,7 +96,7 @@ fn code_of(answer: &Answer) -> u8 {
     }
 }
 
-fn prompt(args: &AskArgs) -> Result<Text, Failure> {
+fn prompt(args: &AskArgs) -> Result<Bundle, Failure> {
     let mut text = Text::new(args.prompt.join(" "));
     if let Some(piped) = piped()? {
         if !text.is_empty() {
@@ -105,7 +107,7 @@ fn prompt(args: &AskArgs) -> Result<Text, Failure> {
     if text.trim().is_empty() {
         return Err(ChatError::EmptyPrompt.into());
     }
-    talk::with_attachments(&args.talk.attach, text)
+    attach::bundle(&args.talk.attach, &text, now())
 }
 
 /// Shows an answer, or what is still to be shown of one. `held`: nothing was shown as it came, and

@@ -6,8 +6,11 @@
 mod age_file;
 mod args;
 mod ask;
+mod attach;
+mod budget;
 mod chat;
 mod consent;
+mod editor;
 mod failure;
 mod guard;
 mod history;

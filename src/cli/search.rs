@@ -13,8 +13,7 @@ use super::failure::Failure;
 use super::history::{find, local};
 use super::output::{one_line, print_json, print_line, stdout_is_terminal};
 use super::shell::Shell;
-use crate::chat::{ChatError, Conversations, Recall, transcript};
-use crate::keeper::Opened;
+use crate::chat::{ChatError, Conversations, Recall, Session, transcript};
 use crate::memory::Memory;
 use crate::model::{Id, MemoryOp, Message, Record, Role, Text, Timestamp};
 use crate::recall::search::Scope;
@@ -45,10 +44,10 @@ struct Row {
 
 struct Search<'a> {
     shell: &'a Shell,
-    vault: Opened,
-    recall: Recall,
+    log: &'a mut dyn Log,
+    recall: &'a Recall,
     query: Query,
-    memory: View<Memory>,
+    memory: &'a Memory,
     marks: (&'static str, &'static str),
 }
 
@@ -56,37 +55,63 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
     let mut vault = shell.open()?;
     let files = [vault.index_files(), vault.index_files()];
     let mut recall = Recall::open(files, &mut vault)?;
-    let filter = filter(&mut vault, args)?;
-    let query = Query::parse(&args.query.join(" "));
-    let mut open = |seq| text_at(&mut vault, seq);
-    let hits = recall
-        .index()
-        .search(&query, &filter, args.limit, &mut open)?;
-    // What was analysed is kept, if that is possible and worth it.
-    recall.settle(&mut vault, Merging::All).ok();
     let memory = View::load(&mut vault, Memory::new())?;
-    let marks = if shell.colors(stdout_is_terminal()) {
-        ("\x1b[1m", "\x1b[0m")
-    } else {
-        ("", "")
-    };
     let mut search = Search {
         shell,
-        vault,
-        recall,
-        query,
-        memory,
-        marks,
+        log: &mut vault,
+        recall: &recall,
+        query: Query::parse(&args.query.join(" ")),
+        memory: &memory.fold,
+        marks: match shell.colors(stdout_is_terminal()) {
+            true => ("\x1b[1m", "\x1b[0m"),
+            false => ("", ""),
+        },
     };
-    search.show(&hits, args.context)?;
-    shell.verdict(&mut search.vault)
+    let rows = search.rows(args)?;
+    search.show(&rows, args.context)?;
+    // What was analysed is kept, if that is possible and worth it.
+    recall.settle(&mut vault, Merging::All).ok();
+    shell.verdict(&mut vault)
 }
 
-fn filter(vault: &mut Opened, args: &SearchArgs) -> Result<Filter, Failure> {
+/// What a chat shows of a search: a line for each hit, and where it is.
+pub(super) struct Shown {
+    pub line: String,
+    pub place: Option<(Id, Id)>,
+}
+
+/// The same search within a chat, by what is open there.
+pub(super) fn within(
+    shell: &Shell,
+    session: &mut Session,
+    args: &SearchArgs,
+) -> Result<Vec<Shown>, Failure> {
+    let (log, recall, memory) = session.searchable();
+    let Some(recall) = recall else {
+        return Ok(Vec::new());
+    };
+    recall.catch_up(log)?;
+    let mut search = Search {
+        shell,
+        log,
+        recall,
+        query: Query::parse(&args.query.join(" ")),
+        memory,
+        marks: ("", ""),
+    };
+    let rows = search.rows(args)?;
+    let shown = rows.into_iter().map(|row| Shown {
+        line: format!("{}  {}  {}", local(row.at), row.role, row.marked),
+        place: row.conversation.zip(row.message),
+    });
+    Ok(shown.collect())
+}
+
+fn filter(log: &mut dyn Log, args: &SearchArgs) -> Result<Filter, Failure> {
     let conversation = match &args.cid {
         None => None,
         Some(prefix) => {
-            let all = View::load(vault, Conversations::default())?;
+            let all = View::load(log, Conversations::default())?;
             Some(find(&all.fold, prefix)?)
         }
     };
@@ -121,8 +146,8 @@ fn moment(text: &str) -> Result<Timestamp, Failure> {
 }
 
 /// The words of a record, for checking phrases.
-fn text_at(vault: &mut Opened, seq: u64) -> Result<Option<Text>, Failure> {
-    Ok(match record_at(vault, seq)? {
+fn text_at(log: &mut dyn Log, seq: u64) -> Result<Option<Text>, Failure> {
+    Ok(match record_at(log, seq)? {
         Some(Record::Message(message)) => Some(message.plain()),
         Some(Record::Memory(event)) => match event.op {
             MemoryOp::Add { item }
@@ -135,27 +160,36 @@ fn text_at(vault: &mut Opened, seq: u64) -> Result<Option<Text>, Failure> {
     })
 }
 
-fn record_at(vault: &mut Opened, seq: u64) -> Result<Option<Record>, Failure> {
-    let batch = vault.read(seq - 1)?;
+fn record_at(log: &mut dyn Log, seq: u64) -> Result<Option<Record>, Failure> {
+    let batch = log.read(seq - 1)?;
     let entry = batch.first().filter(|entry| entry.seq == seq);
     Ok(entry.and_then(|entry| entry.record().ok()))
 }
 
 impl Search<'_> {
-    fn show(&mut self, hits: &[Hit], context: usize) -> Result<(), Failure> {
+    fn rows(&mut self, args: &SearchArgs) -> Result<Vec<Row>, Failure> {
+        let filter = filter(self.log, args)?;
+        let log = &mut *self.log;
+        let mut open = |seq| text_at(log, seq);
+        let index = self.recall.index();
+        let hits = index.search(&self.query, &filter, args.limit, &mut open)?;
         let mut rows = Vec::new();
-        for hit in hits {
+        for hit in &hits {
             rows.extend(self.row(hit)?);
         }
+        Ok(rows)
+    }
+
+    fn show(&mut self, rows: &[Row], context: usize) -> Result<(), Failure> {
         if self.shell.global.json {
-            return print_json(&rows);
+            return print_json(rows);
         }
         if rows.is_empty() {
             self.shell.note("Nothing was found.");
             return Ok(());
         }
-        let all = View::load(&mut self.vault, Conversations::default())?;
-        for row in &rows {
+        let all = View::load(self.log, Conversations::default())?;
+        for row in rows {
             let title = row.conversation.and_then(|id| {
                 let title = one_line(all.fold.find(id)?.title());
                 Some(format!(" · {} {title}", all.fold.short_id(id)))
@@ -178,7 +212,7 @@ impl Search<'_> {
     }
 
     fn row(&mut self, hit: &Hit) -> Result<Option<Row>, Failure> {
-        let record = record_at(&mut self.vault, hit.seq)?;
+        let record = record_at(self.log, hit.seq)?;
         let (conversation, message, memory, role, at, text) = match record {
             Some(Record::Message(message)) => {
                 let role = match message.role {
@@ -204,7 +238,7 @@ impl Search<'_> {
                     MemoryOp::Edit { id, .. } => *id,
                     _ => return Ok(None),
                 };
-                let Some(stored) = self.memory.fold.item(id) else {
+                let Some(stored) = self.memory.item(id) else {
                     return Ok(None);
                 };
                 if stored.item.status != crate::model::Status::Active {
@@ -270,9 +304,7 @@ impl Search<'_> {
         marked: &str,
     ) -> Result<(), Failure> {
         let mut messages: Vec<Message> = Vec::new();
-        transcript(&mut self.vault, all, conversation, &mut |_, m| {
-            messages.push(m)
-        })?;
+        transcript(self.log, all, conversation, &mut |_, m| messages.push(m))?;
         let Some(at) = messages.iter().position(|message| message.id == hit) else {
             return Ok(());
         };

@@ -1,16 +1,17 @@
 //! `agent config`, `agent models`, `agent completions`: no vault is opened where none is needed.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::CommandFactory;
 use serde::Serialize;
 
 use super::args::{Cli, ConfigAction, ModelsArgs};
+use super::editor;
 use super::failure::Failure;
 use super::output::{complain, one_line, print_json, print_line};
 use super::shell::Shell;
 use super::talk;
-use crate::config::{self, CHILD_MUST_NOT_SEE, KEYS};
+use crate::config::{self, KEYS};
 use crate::provider::{ModelInfo, ProviderError};
 use crate::store::FileStore;
 use crate::vault::{LockedVault, ProviderKeys};
@@ -71,32 +72,7 @@ fn list(shell: &Shell) -> Result<(), Failure> {
 }
 
 fn edit(shell: &Shell) -> Result<(), Failure> {
-    let editor = shell
-        .environment
-        .editor
-        .clone()
-        .unwrap_or_else(|| "vi".into());
-    let shown = editor.to_string_lossy().into_owned();
-    // A command line, quotes and all: as git and crontab take it.
-    let mut script = editor;
-    script.push(" \"$1\"");
-    let mut command = Command::new("/bin/sh");
-    command
-        .arg("-c")
-        .arg(script)
-        .arg("sh")
-        .arg(&shell.paths.config_file);
-    for name in CHILD_MUST_NOT_SEE
-        .iter()
-        .copied()
-        .chain(shell.config.key_variables())
-    {
-        command.env_remove(name);
-    }
-    let status = command.status();
-    if !status.is_ok_and(|status| status.success()) {
-        return Err(Failure::Editor(shown));
-    }
+    editor::open(shell, &shell.paths.config_file, None)?;
     config::load(&shell.paths.config_file)?;
     Ok(())
 }

@@ -1,10 +1,8 @@
 //! What `ask` and `chat` have in common: settings, the session, one turn on the terminal.
 
-use std::path::PathBuf;
-
 use super::args::Talk;
+use super::budget;
 use super::failure::Failure;
-use super::lines::attached;
 use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
 use crate::chat::{Answer, Opening, Recall, Session, Settings};
@@ -85,6 +83,39 @@ pub(super) fn session(
     Ok(session)
 }
 
+/// Talks under the role that the options name, if they do.
+pub(super) fn take_role(session: &mut Session, talk: &Talk) -> Result<(), Failure> {
+    match &talk.role {
+        Some(name) => Ok(session.take_role(name)?),
+        None => Ok(()),
+    }
+}
+
+/// The models that are known without asking anybody, each with what is known of it.
+pub(super) fn model_names(shell: &Shell) -> Vec<(String, String)> {
+    let priced = shell
+        .prices()
+        .map(|prices| prices.models())
+        .unwrap_or_default();
+    let named = shell.config.providers.iter().map(|(name, settings)| {
+        let model = settings.model.as_ref();
+        model.map_or_else(|| name.clone(), |model| format!("{name}/{model}"))
+    });
+    let mut names: Vec<String> = ["offline", "anthropic", "openai", "ollama"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(named)
+        .chain(shell.config.model.clone())
+        .chain(priced)
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .map(|name| (name, String::new()))
+        .collect()
+}
+
 /// A session that is kept nowhere.
 pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
     Ok(Session::open(
@@ -93,23 +124,6 @@ pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
         settings,
         Opening::New,
     )?)
-}
-
-/// A message with the files that go before it.
-pub(super) fn with_attachments(files: &[PathBuf], text: Text) -> Result<Text, Failure> {
-    let mut whole = Text::default();
-    for file in files {
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        whole.push_str(&format!("[file {}]\n", super::output::one_line(&name)));
-        whole.push_str(attached(file)?.trim_end());
-        whole.push_str("\n[end of file]\n\n");
-    }
-    whole.push_str(&text);
-    Ok(whole)
 }
 
 /// A runtime for the network, on this thread.
@@ -135,6 +149,7 @@ pub(super) fn answer(
 ) -> Result<Answered, Failure> {
     let recalled = session.recall(chosen.provider.as_ref(), now())?;
     let composed = session.compose(chosen.provider.as_ref(), &chosen.model, &recalled, now())?;
+    budget::obtain(shell, session, &composed, chosen)?;
     let runtime = runtime()?;
     let waits = chosen.provider.host().is_some();
     let mut stage = Stage::new(shell, display, waits);

@@ -68,6 +68,11 @@ impl Prices {
         &self.as_of
     }
 
+    /// The models whose prices are known.
+    pub fn models(&self) -> Vec<String> {
+        self.models.keys().cloned().collect()
+    }
+
     /// What one answer of a model (`provider/model`) cost, in US dollars, if that is known.
     pub fn cost(&self, model: &str, tokens: Tokens) -> Option<f64> {
         let price = self.models.get(model)?;

@@ -176,7 +176,7 @@ fn its_commands_do_what_help_says() {
     let server = Server::new(vec![anthropic(&["Answered."])]);
     let mut terminal = chat(&home, &server, &[]);
     terminal.type_line("/help");
-    for command in ["/memory", "/forget", "/model", "/lock", "/quit"] {
+    for command in ["/model", "/memory", "/forget", "/lock", "/quit"] {
         terminal.wait_for(command);
     }
     terminal.wait_for(PROMPT);

@@ -9,6 +9,7 @@
 
 mod chatting;
 mod codes;
+mod commands;
 mod damage;
 mod output;
 mod passphrase;
