@@ -90,6 +90,8 @@ pub(super) enum Command {
     },
     /// Search everything ever said
     Search(SearchArgs),
+    /// What was said, remembered and spent, over time
+    Stats(StatsArgs),
     /// Answer the recall benchmark's JSON lines
     #[command(hide = true)]
     RecallBench,
@@ -142,10 +144,25 @@ pub(super) enum Command {
         #[command(subcommand)]
         action: ConfigAction,
     },
+    /// System prompts under names, sealed in the vault
+    Roles {
+        #[command(subcommand)]
+        action: RolesAction,
+    },
+    /// Vaults beside each other, each with a passphrase of its own
+    Profile {
+        #[command(subcommand)]
+        action: ProfileAction,
+    },
     /// Providers' API keys, sealed in the vault
     Keys {
         #[command(subcommand)]
         action: KeysAction,
+    },
+    /// Print the manual page, or write one for each command into a directory
+    Man {
+        /// A directory that is there
+        dir: Option<PathBuf>,
     },
     /// Print completions for a shell
     Completions {
@@ -376,6 +393,8 @@ pub(super) enum StatusArg {
 
 #[derive(Subcommand)]
 pub(super) enum MemoryAction {
+    /// See and change it on the whole screen
+    Browse,
     /// List items
     List {
         /// Only items of this kind
@@ -431,6 +450,8 @@ pub(super) enum MemoryAction {
 
 #[derive(Subcommand)]
 pub(super) enum HistoryAction {
+    /// See them on the whole screen
+    Browse,
     /// List conversations, the newest first
     List {
         /// At most so many
@@ -523,6 +544,49 @@ pub(super) struct VerifyArgs {
     /// Only names, sizes and numbers, without the passphrase
     #[arg(long)]
     pub structure: bool,
+}
+
+#[derive(Args)]
+pub(super) struct StatsArgs {
+    /// One page for a browser, with numbers and names of models only
+    #[arg(long)]
+    pub html: bool,
+    /// The file to write the page to; must not be there
+    #[arg(short, long, value_name = "FILE", requires = "html")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum RolesAction {
+    /// Their names, with how each begins
+    List,
+    /// Print one
+    Show { name: String },
+    /// Keep a system prompt under a name; without words, it is piped in or written in $EDITOR
+    Add { name: String, prompt: Vec<String> },
+    /// Change one in $EDITOR, or by what is piped in
+    Edit { name: String },
+    /// Free a name
+    Remove { name: String },
+}
+
+#[derive(Subcommand)]
+pub(super) enum ProfileAction {
+    /// The profiles there are; a star marks the one that is used
+    List,
+    /// Make one, with a passphrase of its own
+    Create {
+        name: String,
+        #[command(flatten)]
+        init: InitArgs,
+    },
+    /// Remove one with everything in it
+    Remove {
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 #[derive(Args)]

@@ -79,6 +79,12 @@ pub(super) enum Failure {
     NoScratch,
     #[error("the text cannot be handed to the editor, or taken back")]
     Scratch(#[source] io::Error),
+    #[error("this is drawn on the whole of a terminal, and there is none that can")]
+    NeedsScreen,
+    #[error("{} holds more than a vault, and is left as it is", .0.display())]
+    NotOnlyAVault(PathBuf),
+    #[error("nothing was removed")]
+    NotSure,
     #[error("not sent; what you said is kept")]
     NotSent,
     #[error("the command /{name} needs {takes}")]
@@ -267,6 +273,9 @@ impl Failure {
                 return Some(format!("chmod 600 {}", path.display()));
             }
             Failure::Chat(ChatError::NoSuchRole(_)) => "agent roles list shows them",
+            Failure::NeedsScreen => "agent memory list and agent history list print the same",
+            Failure::NotOnlyAVault(_) => "agent doctor names what else is there",
+            Failure::NotSure => "say --yes, or type the profile's name",
             Failure::NoScratch => "write the message at the prompt: Alt-Enter begins a new line",
             Failure::Attachment { what, .. } if what.contains("PDF") => {
                 "make text of it first, as with pdftotext FILE, and attach that"

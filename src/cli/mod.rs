@@ -7,11 +7,15 @@ mod age_file;
 mod args;
 mod ask;
 mod attach;
+mod browse;
 mod budget;
+mod chart;
 mod chat;
+mod checkup;
 mod consent;
 mod editor;
 mod failure;
+mod first;
 mod guard;
 mod history;
 mod init;
@@ -24,12 +28,16 @@ mod mend;
 mod output;
 mod passphrase;
 mod plain_file;
+mod profile;
 mod rekey;
 mod reply;
+mod roles;
 mod search;
 mod secret_input;
 mod settings;
 mod shell;
+mod stats;
+mod stats_page;
 mod status;
 mod talk;
 mod transfer;
@@ -133,6 +141,10 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Models(args)) => settings::models(&shell, &args),
         Some(Command::Config { action }) => settings::config(&shell, action),
         Some(Command::Keys { action }) => keys::run(shell, action),
+        Some(Command::Stats(args)) => stats::run(&shell, &args),
+        Some(Command::Roles { action }) => roles::run(&shell, action),
+        Some(Command::Profile { action }) => profile::run(shell, action),
+        Some(Command::Man { dir }) => settings::man(&shell, dir.as_deref()),
         Some(Command::Completions { shell: kind }) => settings::completions(kind),
     }
 }

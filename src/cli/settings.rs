@@ -1,5 +1,6 @@
 //! `agent config`, `agent models`, `agent completions`: no vault is opened where none is needed.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -164,7 +165,7 @@ fn is_unconfigured(failure: &Failure) -> bool {
 }
 
 /// Keys that are sealed, if the vault can be opened without asking.
-fn sealed_keys(shell: &Shell) -> Result<ProviderKeys, Failure> {
+pub(super) fn sealed_keys(shell: &Shell) -> Result<ProviderKeys, Failure> {
     let Some(passphrase) = super::passphrase::given(&shell.global, &shell.environment)? else {
         return Ok(ProviderKeys::default());
     };
@@ -173,6 +174,27 @@ fn sealed_keys(shell: &Shell) -> Result<ProviderKeys, Failure> {
     };
     let vault = LockedVault::open(std::sync::Arc::new(store), shell.wait())?.unlock(&passphrase)?;
     Ok(vault.provider_keys()?)
+}
+
+/// The manual page of the whole, or a page for each command in a directory.
+pub(super) fn man(shell: &Shell, dir: Option<&Path>) -> Result<ExitCode, Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let Some(dir) = dir else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command)
+            .render(&mut page)
+            .map_err(Failure::Output)?;
+        super::output::print(&String::from_utf8_lossy(&page))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let written = clap_mangen::generate_to(command, dir);
+    written.map_err(|source| Failure::ExportFile {
+        path: dir.to_owned(),
+        source,
+    })?;
+    shell.note(&format!("written to {}", dir.display()));
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn completions(kind: clap_complete::Shell) -> Result<ExitCode, Failure> {

@@ -74,10 +74,6 @@ pub const KEYS: &[KeyInfo] = &[
         "whether replies are drawn as Markdown on a terminal: true or false",
     ),
     key(
-        "project_memory",
-        "whether what is learnt in a git repository is told only there: true or false",
-    ),
-    key(
         "monthly_limit",
         "US dollars a month above which every request is asked about; unset means no limit",
     ),

@@ -26,8 +26,6 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Replies are drawn as Markdown on a terminal.
     pub markdown: bool,
-    /// What is learnt in a git repository is told only there.
-    pub project_memory: bool,
     /// US dollars a month above which the person is asked.
     pub monthly_limit: Option<f64>,
     /// 0: never.
@@ -100,7 +98,6 @@ impl Default for Config {
             purge_after_days: None,
             timeouts: Timeouts::default(),
             markdown: true,
-            project_memory: false,
             monthly_limit: None,
             large_request_tokens: 60_000,
             consent: Vec::new(),
@@ -190,7 +187,6 @@ impl Config {
             "timeouts.idle_seconds" => Field::Number(&mut self.timeouts.idle_seconds, 1..=86_400),
             "timeouts.total_seconds" => Field::Number(&mut self.timeouts.total_seconds, 1..=86_400),
             "markdown" => Field::Flag(&mut self.markdown),
-            "project_memory" => Field::Flag(&mut self.project_memory),
             "monthly_limit" => Field::Decimal(&mut self.monthly_limit, 0.0..=1e6),
             "large_request_tokens" => Field::Number(&mut self.large_request_tokens, 0..=10_000_000),
             "consent" => Field::List(&mut self.consent),

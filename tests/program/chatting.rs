@@ -45,6 +45,8 @@ fn the_first_start_makes_a_vault_and_goes_on_to_the_chat() {
     terminal.type_line(PASSPHRASE);
     terminal.wait_for("Once more: ");
     terminal.type_line(PASSPHRASE);
+    terminal.wait_for("Who shall answer?");
+    terminal.press("\r");
     terminal.wait_for("Talking to offline");
     terminal.wait_for(PROMPT);
     terminal.type_line("remember that my cat is called Mirabelle");
@@ -88,6 +90,8 @@ fn a_weak_passphrase_is_warned_about() {
     terminal.wait_for("New passphrase: ");
     terminal.type_line("");
     terminal.wait_for("must not be empty");
+    terminal.wait_for("Make one up for you? [Y/n]");
+    terminal.press("n");
     terminal.wait_for("New passphrase: ");
     terminal.type_line("password");
     terminal.wait_for("very weak");

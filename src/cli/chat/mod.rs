@@ -13,16 +13,16 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::args::{ChatArgs, InitArgs};
+use super::args::ChatArgs;
 use super::ask::say_after;
 use super::attach::{self, Bundle};
 use super::consent::{Circumstances, obtain};
 use super::failure::Failure;
+use super::first;
 use super::history::local;
-use super::init;
 use super::output::{complain, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
 use super::reply::{self, Display};
-use super::secret_input::{ask_hidden, ask_key, has_terminal};
+use super::secret_input::{ask_hidden, has_terminal};
 use super::shell::{Shell, now};
 use super::talk::{self, Answered};
 use super::watch::POLL;
@@ -73,12 +73,13 @@ pub(super) struct Chatting {
 }
 
 pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
+    let mut shell = shell;
     let settings = talk::settings(&shell, &args.talk, Surface::Chat);
     let mut claim = None;
     let (session, keys, store) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default(), None)
     } else {
-        let mut vault = open_or_make(&shell)?;
+        let mut vault = open_or_make(&mut shell)?;
         let keys = vault.provider_keys()?;
         let store = shell.store()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::LastOrNew);
@@ -142,20 +143,10 @@ fn claim_of(store: &dyn Store, session: &Session) -> Option<Claim> {
 }
 
 /// Opens the vault; where there is none, offers to make one.
-fn open_or_make(shell: &Shell) -> Result<Opened, Failure> {
+fn open_or_make(shell: &mut Shell) -> Result<Opened, Failure> {
     match shell.open_to_write() {
         Err(failure) if is_missing(&failure) && has_terminal() && stdin_is_terminal() => {
-            complain(&format!(
-                "There is no vault in {} yet.",
-                shell.paths.state_dir.display()
-            ));
-            if ask_key("Make one now? [Y/n] ", "yn", 'y')? == 'n' {
-                return Err(failure);
-            }
-            let args = InitArgs::default();
-            let (vault, _) = init::make(shell, &args)?;
-            complain("Done. From now on, everything said here is sealed with your passphrase.");
-            Ok(Opened::Vault(Box::new(vault)))
+            first::offer_vault(shell, failure)
         }
         other => other,
     }

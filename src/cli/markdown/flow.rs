@@ -30,7 +30,7 @@ impl Margin {
 }
 
 /// Columns that a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(in super::super) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 

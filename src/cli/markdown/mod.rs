@@ -15,6 +15,7 @@ mod table;
 mod tests;
 
 use super::output::harmless;
+pub(super) use flow::width as text_width;
 use flow::{Flow, Margin};
 use highlight::Highlighter;
 use line::{Head, head};
