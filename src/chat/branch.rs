@@ -5,9 +5,7 @@ use super::error::ChatError;
 use super::recall::Recall;
 use super::session::{Opening, Session};
 use crate::memory::Memory;
-use crate::model::{
-    ConversationEvent, ConversationOp, Id, Record, Role, RoleEvent, Text, Timestamp,
-};
+use crate::model::{ConversationEvent, ConversationOp, Id, Record, RoleEvent, Text, Timestamp};
 use crate::vault::Log;
 
 /// Lines that are offered again.
@@ -72,8 +70,7 @@ impl Session {
         let windows = self.buffer.fold.newest_first();
         let kept = windows.iter().flat_map(|(_, window)| &window.messages);
         let mut typed: Vec<(u64, Text)> = kept
-            .filter(|kept| kept.role == Role::User)
-            .filter_map(|kept| Some((kept.seq, kept.text.clone()?)))
+            .filter_map(|kept| Some((kept.seq, Text::from(kept.typed()?))))
             .collect();
         typed.sort_by_key(|(seq, _)| *seq);
         let surplus = typed.len().saturating_sub(TYPED_MAX);

@@ -3,11 +3,9 @@
 //! The first system part is the same bytes from turn to turn, so that the provider's prompt cache
 //! holds; whatever is new goes behind it.
 
-use std::collections::VecDeque;
-
-use crate::memory::{Standing, UPDATE_INSTRUCTIONS, estimate_tokens, quoted};
+use crate::memory::{Note as StandingNote, Standing, UPDATE_INSTRUCTIONS, estimate_tokens, quoted};
 use crate::model::{Role, Text};
-use crate::provider::{Note, NoteKind, Part, Request, SystemPart, Turn};
+use crate::provider::{Note, NoteKind, Part, Request, SystemPart, Tool, Turn};
 use crate::vault::{Log, VaultError};
 
 use super::buffer::{Kept, Window};
@@ -27,11 +25,21 @@ pub struct Recalled {
 #[derive(Clone, Debug)]
 pub struct Composed {
     pub request: Request,
+    /// Items of memory in the standing section, and those that were learnt since.
+    pub standing: Vec<StandingNote>,
+    pub additions: Vec<StandingNote>,
+    /// Live items for which there was no room.
+    pub notes_left_out: usize,
+    /// Standing instructions, without the notes; tools.
+    pub instructions_tokens: usize,
+    pub tools_tokens: usize,
     pub standing_tokens: usize,
     pub recalled_tokens: usize,
+    /// Of the summary that stands for the older part; 0 where there is none.
+    pub summary_tokens: usize,
     pub window_messages: usize,
     pub window_tokens: usize,
-    /// Messages of this conversation that did not fit.
+    /// Messages of this conversation that did not fit and that no summary stands for.
     pub left_out: u64,
 }
 
@@ -45,6 +53,7 @@ pub(super) struct Ingredients<'a> {
     /// Oldest first, the person's new line last.
     pub messages: Vec<Said>,
     pub window: Option<&'a Window>,
+    pub tools: Vec<Tool>,
 }
 
 /// A message with its text at hand.
@@ -63,20 +72,17 @@ pub(super) struct Image {
 /// What a picture may cost, roughly, whatever the provider.
 const IMAGE_TOKENS: usize = 1600;
 
-/// The messages of a window that fit the budget, oldest first, their texts fetched from the log
-/// where the window is too small to hold them. The last one always fits.
+/// The messages, of those no summary stands for, that fit the budget, oldest first, their texts
+/// fetched from the log where the window is too small to hold them. The last one always fits.
 pub(super) fn messages_that_fit(
     log: &mut dyn Log,
-    kept: &VecDeque<Kept>,
+    kept: &[&Kept],
     settings: &Settings,
 ) -> Result<(Vec<Said>, usize), VaultError> {
     let mut chosen = Vec::new();
     let mut tokens = 0;
     for kept in kept.iter().rev().take(settings.window_messages.max(1)) {
-        let text = match &kept.text {
-            Some(text) => text.clone(),
-            None => text_from_log(log, kept)?,
-        };
+        let text = text_of(log, kept)?;
         let cost = estimate_tokens(&text) + 4 + IMAGE_TOKENS * kept.images as usize;
         if !chosen.is_empty() && tokens + cost > settings.window_tokens {
             break;
@@ -100,7 +106,11 @@ pub(super) fn messages_that_fit(
     Ok((chosen, tokens))
 }
 
-fn text_from_log(log: &mut dyn Log, kept: &Kept) -> Result<Text, VaultError> {
+/// The text of a message, from the log where the window is too small to hold it.
+pub(super) fn text_of(log: &mut dyn Log, kept: &Kept) -> Result<Text, VaultError> {
+    if let Some(text) = &kept.text {
+        return Ok(text.clone());
+    }
     let batch = log.read(kept.seq - 1)?;
     let record = batch
         .first()
@@ -137,11 +147,15 @@ pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed 
     let settings = parts.settings;
     let mut request = Request::new(parts.model, settings.max_tokens);
     request.temperature = settings.temperature;
+    let standing_part = standing_part(&parts);
+    let whole_tokens = estimate_tokens(&standing_part);
     request.system.push(SystemPart {
-        text: standing_part(&parts),
+        text: standing_part,
         cached: true,
     });
-    let (moving, recalled_tokens) = moving_part(&parts);
+    let open = parts.window.map_or(0, |window| window.unsummarised);
+    let left_out = open.saturating_sub(parts.messages.len() as u64);
+    let (moving, recalled_tokens) = moving_part(&parts, left_out);
     if !moving.is_empty() {
         request.system.push(SystemPart {
             text: moving,
@@ -162,37 +176,55 @@ pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed 
         });
     }
     request.notes = parts.recalled.notes.clone();
-    let total = parts.window.map_or(0, |window| window.count);
+    request.tools = parts.tools;
+    if settings.use_memory {
+        // A server that takes no tools has its model report what is new in its text.
+        request.instead_of_tools = UPDATE_INSTRUCTIONS.into();
+    }
+    let summary = parts.window.and_then(|window| window.summary.as_ref());
+    let tools = request.tools.iter().map(|tool| {
+        estimate_tokens(&tool.description) + estimate_tokens(&tool.input_schema.to_string())
+    });
     Composed {
+        standing: parts.standing.notes.clone(),
+        additions: parts.additions.notes.clone(),
+        notes_left_out: parts.standing.left_out,
+        instructions_tokens: whole_tokens.saturating_sub(parts.standing.tokens),
+        tools_tokens: tools.sum(),
+        summary_tokens: summary.map_or(0, |text| estimate_tokens(text)),
         standing_tokens: parts.standing.tokens + parts.additions.tokens,
         recalled_tokens,
         window_messages,
         window_tokens,
-        left_out: total.saturating_sub(window_messages as u64),
+        left_out,
         request,
     }
 }
 
 fn standing_part(parts: &Ingredients<'_>) -> Text {
     let mut text = Text::new(parts.settings.system.as_deref().unwrap_or(BASE));
-    if parts.settings.use_memory {
+    if parts.settings.use_memory && !parts.standing.text.is_empty() {
         text.push_str("\n\n");
-        text.push_str(UPDATE_INSTRUCTIONS);
-        if !parts.standing.text.is_empty() {
-            text.push_str("\n\n");
-            text.push_str(&parts.standing.text);
-        }
+        text.push_str(&parts.standing.text);
     }
     text
 }
 
 /// What changes from turn to turn: the summary of what the window lost, news of memory, and what
 /// bears on the line.
-fn moving_part(parts: &Ingredients<'_>) -> (Text, usize) {
+fn moving_part(parts: &Ingredients<'_>, left_out: u64) -> (Text, usize) {
     let mut text = Text::default();
     if let Some(summary) = parts.window.and_then(|window| window.summary.as_ref()) {
         text.push_str("Summary of the earlier part of this conversation: ");
         text.push_str(&quoted(summary));
+    }
+    if left_out > 0 {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&format!(
+            "({left_out} earlier messages of this conversation are left out here.)"
+        ));
     }
     if !parts.additions.text.is_empty() {
         if !text.is_empty() {

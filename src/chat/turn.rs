@@ -3,18 +3,16 @@
 use std::future::Future;
 use std::pin::pin;
 
-use futures_util::StreamExt;
-use futures_util::future::{Either, select};
+use crate::memory::{self, Accepted, Audience, Context, Said as TypedLine};
+use crate::model::{Attachment, Block, Message, Record, Role, Text, Timestamp};
+use crate::provider::{Notice, Provider, ProviderError, Turn, is_local_host};
 
-use crate::memory::{self, Accepted, Audience, Context, Said as TypedLine, UpdateFilter};
-use crate::model::{
-    Attachment, Block, MemoryEvent, Message, Record, Role, Stop, Text, Timestamp, Usage,
-};
-use crate::provider::{Event, Notice, Provider, ProviderError, Request, is_local_host};
-
+use super::compact::behind;
 use super::compose::{Composed, Ingredients, Recalled, compose, messages_that_fit};
 use super::error::ChatError;
-use super::session::Session;
+use super::reply::Reply;
+use super::session::{Session, events};
+use super::tools::{Desk, ROUNDS_MAX};
 
 /// What happens while an answer comes.
 #[derive(Debug)]
@@ -32,46 +30,36 @@ pub struct Answer {
     pub accepted: Accepted,
     /// What was learnt, waits or was refused, in one line.
     pub learnt: Option<Text>,
+    /// What was wrong with the reply's memory blocks.
+    pub faults: Vec<memory::Fault>,
     pub composed: Composed,
     /// The fault that cut the answer, after some of it had come.
     pub fault: Option<ProviderError>,
 }
 
-/// A reply as far as it came.
-struct Reply {
-    text: Text,
-    usage: Option<Usage>,
-    stop: Stop,
-    proposals: Vec<memory::Proposal>,
-    fault: Option<ProviderError>,
-}
-
 impl Session {
     /// Writes the person's line down. Durable when it returns; no model has been asked yet.
     pub fn say(&mut self, text: Text, now: Timestamp) -> Result<(), ChatError> {
-        self.say_with(text, Vec::new(), now)
+        self.say_with(vec![Block::said(text)], Vec::new(), now)
     }
 
-    /// The same with files that go with it; each is stored once, right before the message.
+    /// The same, with files: only what the person typed can hold up a memory. Each of `files` is
+    /// stored once, right before the message that names it.
     pub fn say_with(
         &mut self,
-        text: Text,
+        content: Vec<Block>,
         files: Vec<Attachment>,
         now: Timestamp,
     ) -> Result<(), ChatError> {
-        if text.trim().is_empty() {
+        let mut message = Message::text(self.conversation(), Role::User, now, Text::default());
+        message.content = content;
+        if message.plain().trim().is_empty() {
             return Err(ChatError::EmptyPrompt);
         }
         let mut records = self.beginnings(now);
-        let mut message = Message::text(self.conversation(), Role::User, now, text);
-        let named = files.iter().map(|file| Block::Attachment {
-            id: file.id,
-            name: file.name.clone(),
-            media: file.media.clone(),
-        });
-        message.content.splice(0..0, named);
         records.extend(files.into_iter().map(Record::Attachment));
         records.push(Record::Message(message));
+        self.note_speaking();
         self.append(&records)?;
         self.has_begun();
         self.messages += 1;
@@ -92,15 +80,13 @@ impl Session {
                 host: host.to_owned(),
             });
         }
-        let audience = if remote.is_some() {
-            Audience::Remote
-        } else {
-            Audience::ThisMachine
-        };
+        let audience = audience_of(provider);
         let (standing, additions) = self.standing(audience, now);
         let window = self.buffer.fold.window(self.conversation()).cloned();
         let kept = self.window_messages(window.as_ref())?;
-        let (messages, tokens) = messages_that_fit(self.log.as_mut(), &kept, &self.settings)?;
+        let summarised = window.as_ref().and_then(|window| window.summarised);
+        let open = behind(&kept, summarised);
+        let (messages, tokens) = messages_that_fit(self.log.as_mut(), &open, &self.settings)?;
         let parts = Ingredients {
             model,
             settings: &self.settings,
@@ -109,11 +95,13 @@ impl Session {
             recalled,
             messages,
             window: window.as_ref(),
+            tools: self.tools(),
         };
         Ok(compose(parts, tokens))
     }
 
-    /// Asks for an answer and keeps it. `interrupt` ends it early; what had come by then is kept.
+    /// Asks for an answer and keeps it, carrying out the tools that it asks for. `interrupt` ends
+    /// it early; what had come by then is kept.
     pub async fn answer(
         &mut self,
         provider: &dyn Provider,
@@ -122,10 +110,31 @@ impl Session {
         interrupt: impl Future<Output = ()>,
         tell: &mut dyn FnMut(Told),
     ) -> Result<Answer, ChatError> {
-        let reply = stream(provider, &composed.request, interrupt, tell).await;
-        let now = clock();
+        let mut interrupt = pin!(interrupt);
+        let mut request = composed.request.clone();
+        let mut reply = Reply::new();
+        let mut called = Vec::new();
+        for round in 0.. {
+            let came = reply
+                .take_round(provider, &request, interrupt.as_mut(), tell)
+                .await;
+            let goes_on = reply.stop.is_complete() && !came.calls.is_empty();
+            if !goes_on || round == ROUNDS_MAX {
+                break;
+            }
+            let mut desk = Desk {
+                audience: audience_of(provider),
+                now: clock(),
+                proposals: &mut called,
+            };
+            let results = self.results(&came.calls, &mut desk);
+            let role = Role::Assistant;
+            let parts = came.parts;
+            request.messages.extend([Turn { role, parts }, results]);
+        }
+        reply.proposals.append(&mut called);
         let model = format!("{}/{}", provider.name(), composed.request.model);
-        self.keep(reply, model, composed, now)
+        self.keep(reply, model, composed, clock())
     }
 
     /// Appends the reply with what was learnt from it, in one batch.
@@ -146,26 +155,24 @@ impl Session {
         message.model = Some(model);
         message.usage = reply.usage;
         message.stop = Some(reply.stop);
-        // Judged against the memory of this moment, other processes' changes included.
-        self.refresh()?;
-        let accepted = match reply.stop.is_complete() && self.settings.use_memory {
-            true => self.judge(&reply.proposals, now)?,
-            false => Accepted::default(),
-        };
-        let learnt = accepted.notice(&self.memory.fold);
-        let mut records = vec![Record::Message(message.clone())];
-        let events = accepted.ops.iter().map(|op| MemoryEvent {
-            at: now,
-            op: op.clone(),
-        });
-        records.extend(events.map(Record::Memory));
-        self.append(&records)?;
+        let teaches = reply.stop.is_complete() && self.settings.use_memory;
+        let (accepted, learnt) = self.append_judged(&mut |session| {
+            let accepted = match teaches {
+                true => session.judge(&reply.proposals, now)?,
+                false => Accepted::default(),
+            };
+            let learnt = accepted.notice(&session.memory.fold);
+            let mut records = vec![Record::Message(message.clone())];
+            records.extend(events(&accepted.ops, now));
+            Ok((records, (accepted, learnt)))
+        })?;
         self.messages += 1;
         self.memories += accepted.ops.len() as u64;
         Ok(Answer {
             message: Some(message),
             accepted,
             learnt,
+            faults: reply.faults,
             composed,
             fault: reply.fault,
         })
@@ -180,9 +187,8 @@ impl Session {
         let kept = self.window_messages(window.as_ref())?;
         let typed: Vec<TypedLine<'_>> = kept
             .iter()
-            .filter(|kept| kept.role == Role::User)
             .filter_map(|kept| {
-                let text = kept.text.as_deref()?;
+                let text = kept.typed()?;
                 Some(TypedLine {
                     id: kept.id,
                     at: kept.at,
@@ -190,12 +196,7 @@ impl Session {
                 })
             })
             .collect();
-        let context = Context {
-            conversation: Some(self.conversation()),
-            now,
-            zone: jiff::tz::TimeZone::system(),
-            private: self.is_local().then_some(crate::model::Privacy::Local),
-        };
+        let context = self.context(self.conversation(), now);
         Ok(memory::accept(
             proposals,
             &typed,
@@ -212,75 +213,24 @@ impl Session {
         pinned: bool,
         now: Timestamp,
     ) -> Result<Accepted, ChatError> {
-        self.refresh()?;
         let context = Context {
             conversation: None,
             now,
             zone: jiff::tz::TimeZone::system(),
             private: None,
         };
-        let accepted = memory::add_by_command(text, kind, pinned, &self.memory.fold, &context);
-        let events = accepted.ops.iter().map(|op| MemoryEvent {
-            at: now,
-            op: op.clone(),
-        });
-        let records: Vec<Record> = events.map(Record::Memory).collect();
-        if !records.is_empty() {
-            self.append(&records)?;
-        }
-        Ok(accepted)
+        self.append_judged(&mut |session| {
+            let memory = &session.memory.fold;
+            let accepted = memory::add_by_command(text, kind, pinned, memory, &context);
+            Ok((events(&accepted.ops, now), accepted))
+        })
     }
 }
 
-async fn stream(
-    provider: &dyn Provider,
-    request: &Request,
-    interrupt: impl Future<Output = ()>,
-    tell: &mut dyn FnMut(Told),
-) -> Reply {
-    let mut events = provider.stream(request);
-    let mut interrupt = pin!(interrupt);
-    let mut filter = UpdateFilter::new();
-    let mut reply = Reply {
-        text: Text::default(),
-        usage: None,
-        stop: Stop::Cut,
-        proposals: Vec::new(),
-        fault: None,
-    };
-    loop {
-        let event = match select(events.next(), interrupt.as_mut()).await {
-            Either::Left((event, _)) => event,
-            Either::Right(_) => {
-                reply.stop = Stop::Interrupted;
-                break;
-            }
-        };
-        match event {
-            Some(Ok(Event::Text(piece))) => show(filter.feed(&piece), &mut reply, tell),
-            Some(Ok(Event::Usage(usage))) => reply.usage = Some(usage),
-            Some(Ok(Event::Done(stop))) => {
-                reply.stop = stop;
-                break;
-            }
-            Some(Ok(Event::Notice(notice))) => tell(Told::Notice(notice)),
-            Some(Ok(Event::Thinking(_) | Event::ToolUse(_))) => {}
-            Some(Err(fault)) => {
-                reply.fault = Some(fault);
-                break;
-            }
-            None => break,
-        }
-    }
-    let end = filter.finish();
-    show(end.text, &mut reply, tell);
-    reply.proposals = end.proposals;
-    reply
-}
-
-fn show(piece: Text, reply: &mut Reply, tell: &mut dyn FnMut(Told)) {
-    if !piece.is_empty() {
-        reply.text.push_str(&piece);
-        tell(Told::Text(piece));
+/// Who gets to read what is sent to a provider.
+pub(super) fn audience_of(provider: &dyn Provider) -> Audience {
+    match provider.host() {
+        Some(host) if !is_local_host(host) => Audience::Remote,
+        _ => Audience::ThisMachine,
     }
 }

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use super::house_args::{
+    ConfigAction, KeysAction, ProfileAction, RolesAction, StatsArgs,
+};
+pub(super) use super::memory_args::{AskModel, ConsolidateArgs, ExtractArgs};
 use crate::keeper::LIMIT;
 
 /// A private chat agent that remembers, and whose memory only its owner can read.
@@ -272,11 +276,14 @@ pub(super) enum ImportFrom {
     Chatgpt,
     Claude,
     McpMemory,
+    /// Copies of this vault's own files, as a synced folder leaves them
+    Vault,
 }
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
-    /// The file, or the directory with the article's files
+    /// The file, or a directory: the article's files, or copies of the vault
+    #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What it is; `auto` looks at the content
     #[arg(long, value_enum, default_value_t)]
@@ -284,7 +291,7 @@ pub(super) struct ImportArgs {
     /// Let imported memories count at once, without review
     #[arg(long)]
     pub trust: bool,
-    /// Of an export that was cut short, take what is whole
+    /// Of an export that was cut short, or a damaged copy, take what is whole
     #[arg(long)]
     pub salvage: bool,
     /// The file with the age identity that opens an age file
@@ -369,6 +376,9 @@ pub(super) struct AskArgs {
     /// Print the answer when it is complete
     #[arg(long)]
     pub no_stream: bool,
+    /// Print only the first block of code in the answer; all of it, if there is none
+    #[arg(short = 'x', long, conflicts_with = "json")]
+    pub extract: bool,
     /// Let the words go to the model's host without asking
     #[arg(short, long)]
     pub yes: bool,
@@ -417,6 +427,9 @@ pub(super) enum MemoryAction {
         /// Always tell the model
         #[arg(long)]
         pin: bool,
+        /// It counts only until this day, or moment
+        #[arg(long, value_name = "DATE")]
+        expires: Option<String>,
     },
     /// Change the words of an item
     Edit { id: String, text: String },
@@ -432,7 +445,7 @@ pub(super) enum MemoryAction {
     History { id: String },
     /// List items that wait for a decision
     Pending,
-    /// Let waiting items count
+    /// Let waiting items count; asks on the terminal
     Approve {
         #[arg(required = true)]
         ids: Vec<String>,
@@ -446,6 +459,23 @@ pub(super) enum MemoryAction {
     Pin { id: String },
     /// Tell the model this item by its rank again
     Unpin { id: String },
+    /// Go through what waits, one key at a time
+    Review,
+    /// Bring back what was superseded, expired, rejected or forgotten
+    Restore {
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Take back what was changed last; once more brings it back
+    Undo {
+        /// Show what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Look through what was said for what is worth remembering
+    Extract(ExtractArgs),
+    /// Put together what says the same, end what is over
+    Consolidate(ConsolidateArgs),
 }
 
 #[derive(Subcommand)]
@@ -547,76 +577,7 @@ pub(super) struct VerifyArgs {
 }
 
 #[derive(Args)]
-pub(super) struct StatsArgs {
-    /// One page for a browser, with numbers and names of models only
-    #[arg(long)]
-    pub html: bool,
-    /// The file to write the page to; must not be there
-    #[arg(short, long, value_name = "FILE", requires = "html")]
-    pub output: Option<PathBuf>,
-}
-
-#[derive(Subcommand)]
-pub(super) enum RolesAction {
-    /// Their names, with how each begins
-    List,
-    /// Print one
-    Show { name: String },
-    /// Keep a system prompt under a name; without words, it is piped in or written in $EDITOR
-    Add { name: String, prompt: Vec<String> },
-    /// Change one in $EDITOR, or by what is piped in
-    Edit { name: String },
-    /// Free a name
-    Remove { name: String },
-}
-
-#[derive(Subcommand)]
-pub(super) enum ProfileAction {
-    /// The profiles there are; a star marks the one that is used
-    List,
-    /// Make one, with a passphrase of its own
-    Create {
-        name: String,
-        #[command(flatten)]
-        init: InitArgs,
-    },
-    /// Remove one with everything in it
-    Remove {
-        name: String,
-        /// Do not ask
-        #[arg(short, long)]
-        yes: bool,
-    },
-}
-
-#[derive(Args)]
 pub(super) struct ModelsArgs {
     /// Only this provider's
     pub provider: Option<String>,
-}
-
-#[derive(Subcommand)]
-pub(super) enum ConfigAction {
-    /// Where the file is
-    Path,
-    /// Every setting with its value and meaning
-    List,
-    /// The value of one setting
-    Get { key: String },
-    /// Change a setting
-    Set { key: String, value: String },
-    /// Take a setting out of the file
-    Unset { key: String },
-    /// Open the file in $EDITOR
-    Edit,
-}
-
-#[derive(Subcommand)]
-pub(super) enum KeysAction {
-    /// Seal a key, which is asked for (or read from standard input)
-    Set { name: String },
-    /// Names of the sealed keys
-    List,
-    /// Remove a key
-    Remove { name: String },
 }

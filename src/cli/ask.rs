@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use super::args::AskArgs;
 use super::attach::{self, Bundle};
-use super::consent::{Circumstances, obtain};
+use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::lines::piped;
-use super::memory::Shown;
+use super::memory::{Shown, learn};
 use super::output::{complain, harmless, one_line, print, print_json};
 use super::reply::{self, Display};
 use super::shell::{Shell, now};
 use super::talk::{self, Answered};
 use crate::chat::{Answer, ChatError, Opening, Session};
-use crate::model::{Id, MemoryOp, Stop, Surface, Text, Usage};
+use crate::model::{Block, Id, MemoryOp, Stop, Surface, Text, Usage};
 use crate::provider::Why;
 use crate::vault::ProviderKeys;
 
@@ -32,7 +32,7 @@ struct Shape<'a> {
 }
 
 pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
-    let Bundle { text, images } = prompt(&args)?;
+    let Bundle { content, images } = prompt(&args)?;
     let settings = talk::settings(&shell, &args.talk, Surface::Ask);
     let (mut session, keys) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default())
@@ -64,8 +64,13 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
             &circumstances,
         )?;
     }
-    session.say_with(text, images, now())?;
-    let held = shell.global.json || args.no_stream;
+    for block in &content {
+        if let Block::Text { text, source: None } = block {
+            look_for_secrets(chosen.provider.as_ref(), text)?;
+        }
+    }
+    session.say_with(content, images, now())?;
+    let held = shell.global.json || args.no_stream || args.extract;
     let display = if held {
         Display::Held
     } else {
@@ -73,11 +78,17 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     };
     let Answered { answer, timing } = talk::answer(&shell, &mut session, &chosen, display)?;
     let markdown = !args.talk.no_markdown && shell.config.markdown;
-    show(&shell, &session, &answer, held.then_some(markdown))?;
+    match args.extract {
+        true => show_code(&shell, &answer)?,
+        false => show(&shell, &session, &answer, held.then_some(markdown))?,
+    }
     if shell.global.verbose {
         reply::say_summary(&shell, &answer, timing);
     }
     let code = code_of(&answer);
+    if !args.talk.incognito {
+        learn::at_the_end(&shell, &mut session, &chosen, &keys);
+    }
     // The answer is shown and kept: what fails from here on is a warning.
     if let Err(error) = session.end(now()) {
         shell.note(&format!("warning: {error}"));
@@ -96,18 +107,19 @@ fn code_of(answer: &Answer) -> u8 {
     }
 }
 
+/// The question; what is piped in behind one is a file, and alone it is the question.
 fn prompt(args: &AskArgs) -> Result<Bundle, Failure> {
-    let mut text = Text::new(args.prompt.join(" "));
-    if let Some(piped) = piped()? {
-        if !text.is_empty() {
-            text.push_str("\n");
-        }
-        text.push_str(&piped);
-    }
+    let words = Text::new(args.prompt.join(" "));
+    let (text, behind) = match (piped()?, words.trim().is_empty()) {
+        (Some(piped), true) => (piped, None),
+        (piped, _) => (words, piped),
+    };
     if text.trim().is_empty() {
         return Err(ChatError::EmptyPrompt.into());
     }
-    attach::bundle(&args.talk.attach, &text, now())
+    let mut bundle = attach::bundle(&args.talk.attach, text, now())?;
+    bundle.content.extend(behind.map(Block::attached));
+    Ok(bundle)
 }
 
 /// Shows an answer, or what is still to be shown of one. `held`: nothing was shown as it came, and
@@ -163,6 +175,33 @@ fn show(
     Ok(())
 }
 
+/// Prints the first block of code of an answer, or all of it.
+fn show_code(shell: &Shell, answer: &Answer) -> Result<(), Failure> {
+    let message = answer.message.as_ref();
+    let text = message.map(|message| message.plain()).unwrap_or_default();
+    match first_code(&text) {
+        Some(code) => print(&harmless(&code))?,
+        None => print_whole(shell, &text, false)?,
+    }
+    say_after(shell, answer);
+    Ok(())
+}
+
+/// The first fenced block of a text, without its fences.
+fn first_code(text: &str) -> Option<String> {
+    let mut lines = text.lines();
+    let fence = lines.by_ref().find_map(|line| {
+        let mark = line.trim_start();
+        let length = mark.chars().take_while(|c| *c == '`').count();
+        (length >= 3 && !mark[length..].contains('`')).then(|| "`".repeat(length))
+    })?;
+    let inside = lines.take_while(|line| {
+        let line = line.trim();
+        !(line.starts_with(&fence) && line.chars().all(|c| c == '`'))
+    });
+    Some(inside.map(|line| format!("{line}\n")).collect())
+}
+
 /// Prints a text that is complete, and ends its line.
 pub(super) fn print_whole(shell: &Shell, text: &str, markdown: bool) -> Result<(), Failure> {
     let drawn = match reply::renderer(shell, markdown) {
@@ -180,5 +219,24 @@ pub(super) fn print_whole(shell: &Shell, text: &str, markdown: bool) -> Result<(
 pub(super) fn say_after(shell: &Shell, answer: &Answer) {
     if let Some(learnt) = &answer.learnt {
         shell.note(&format!("({})", one_line(learnt)));
+    }
+    if let Some(fault) = answer.faults.first() {
+        shell.note(&format!(
+            "(nothing learnt from a part of the reply: {fault})"
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_block_of_code_is_found_whole() {
+        let text = "See:\n```sh\nls -l\n\necho ```x\n```\nand\n```\nnot this\n```\n";
+        assert_eq!(first_code(text).unwrap(), "ls -l\n\necho ```x\n");
+        assert_eq!(first_code("````\n```\n````").unwrap(), "```\n");
+        assert_eq!(first_code("```sh\ncut off").unwrap(), "cut off\n");
+        assert_eq!(first_code("none, only `code` and ```this```"), None);
     }
 }

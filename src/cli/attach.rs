@@ -7,7 +7,7 @@ use base64::Engine;
 
 use super::failure::Failure;
 use super::output::one_line;
-use crate::model::{Attachment, Id, Text, Timestamp};
+use crate::model::{Attachment, Block, Id, Text, Timestamp};
 
 const BYTES_MAX: usize = 8 << 20;
 /// What every provider takes, in base64.
@@ -19,16 +19,16 @@ enum File {
     Image { media: &'static str, bytes: Vec<u8> },
 }
 
-/// A message with its files: the text as it will be said, and the pictures.
+/// A message with its files: what it says, and the pictures that it names.
 pub(super) struct Bundle {
-    pub text: Text,
+    pub content: Vec<Block>,
     pub images: Vec<Attachment>,
 }
 
-/// Puts the files before, or beside, a message.
-pub(super) fn bundle(files: &[PathBuf], text: &str, now: Timestamp) -> Result<Bundle, Failure> {
+/// Puts the files before, or beside, a message. Words of a file are not what the person typed.
+pub(super) fn bundle(files: &[PathBuf], text: Text, now: Timestamp) -> Result<Bundle, Failure> {
     let mut bundle = Bundle {
-        text: Text::default(),
+        content: Vec::new(),
         images: Vec::new(),
     };
     for path in files {
@@ -36,22 +36,31 @@ pub(super) fn bundle(files: &[PathBuf], text: &str, now: Timestamp) -> Result<Bu
         let name = one_line(&name);
         match read(path)? {
             File::Text(content) => {
-                bundle.text.push_str(&format!("[file {name}]\n"));
-                bundle.text.push_str(content.trim_end());
-                bundle.text.push_str("\n[end of file]\n\n");
+                let mut whole = Text::new(format!("[file {name}]\n"));
+                whole.push_str(content.trim_end());
+                whole.push_str("\n[end of file]\n");
+                bundle.content.push(Block::attached(whole));
             }
-            File::Image { media, bytes } => bundle.images.push(Attachment {
-                id: Id::fresh(),
-                at: now,
-                name: Text::new(name),
-                media: media.to_owned(),
-                data: base64::engine::general_purpose::STANDARD
-                    .encode(bytes)
-                    .into(),
-            }),
+            File::Image { media, bytes } => {
+                let image = Attachment {
+                    id: Id::fresh(),
+                    at: now,
+                    name: Text::new(name),
+                    media: media.to_owned(),
+                    data: base64::engine::general_purpose::STANDARD
+                        .encode(bytes)
+                        .into(),
+                };
+                bundle.content.push(Block::Attachment {
+                    id: image.id,
+                    name: image.name.clone(),
+                    media: image.media.clone(),
+                });
+                bundle.images.push(image);
+            }
         }
     }
-    bundle.text.push_str(text);
+    bundle.content.push(Block::said(text));
     Ok(bundle)
 }
 
@@ -113,11 +122,13 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let (_dir, text) = file(b"one\ntwo\n");
         let (_other, picture) = file(b"\x89PNG\r\n\x1a\n123");
-        let bundle = bundle(&[text, picture], "what is it?", now).unwrap();
-        assert_eq!(
-            bundle.text.as_str(),
-            "[file a file]\none\ntwo\n[end of file]\n\nwhat is it?"
+        let bundle = bundle(&[text, picture], "what is it?".into(), now).unwrap();
+        let file = Block::attached("[file a file]\none\ntwo\n[end of file]\n".into());
+        assert_eq!(bundle.content[0], file);
+        assert!(
+            matches!(&bundle.content[1], Block::Attachment { id, .. } if *id == bundle.images[0].id)
         );
+        assert_eq!(bundle.content[2], Block::said("what is it?".into()));
         assert_eq!(bundle.images.len(), 1);
         assert_eq!(bundle.images[0].media, "image/png");
         assert_eq!(bundle.images[0].data.as_str(), "iVBORw0KGgoxMjM=");

@@ -133,7 +133,7 @@ fn filter(log: &mut dyn Log, args: &SearchArgs) -> Result<Filter, Failure> {
 }
 
 /// A day, which begins at midnight here, or a moment.
-fn moment(text: &str) -> Result<Timestamp, Failure> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, Failure> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }

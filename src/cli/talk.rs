@@ -2,13 +2,14 @@
 
 use super::args::Talk;
 use super::budget;
+use super::compaction;
 use super::failure::Failure;
 use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
 use crate::chat::{Answer, Opening, Recall, Session, Settings};
 use crate::keeper::Opened;
 use crate::memory::Budgets;
-use crate::model::{Surface, Text};
+use crate::model::{Id, Surface, Text};
 use crate::provider::{Chosen, select};
 use crate::vault::{ProviderKeys, ScratchLog};
 
@@ -126,6 +127,15 @@ pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
     )?)
 }
 
+/// Under what name a conversation is marked as open in a window.
+pub(super) fn claim_name(conversation: Id) -> [u8; 16] {
+    let mut name = conversation.bytes();
+    // The id itself is nobody's business, not even as the name of an empty file.
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(name);
+    name.copy_from_slice(&digest[..16]);
+    name
+}
+
 /// A runtime for the network, on this thread.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let built = tokio::runtime::Builder::new_current_thread()
@@ -147,6 +157,7 @@ pub(super) fn answer(
     chosen: &Chosen,
     display: Display,
 ) -> Result<Answered, Failure> {
+    compaction::if_needed(shell, session, chosen);
     let recalled = session.recall(chosen.provider.as_ref(), now())?;
     let composed = session.compose(chosen.provider.as_ref(), &chosen.model, &recalled, now())?;
     budget::obtain(shell, session, &composed, chosen)?;

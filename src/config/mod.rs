@@ -19,4 +19,4 @@ pub use keys::{KEYS, KeyInfo, distance};
 pub use paths::{Paths, Profile};
 pub use prices::{Prices, Tokens};
 pub use secret::ApiKey;
-pub use settings::{Config, MemoryBudgets, ProviderConfig, ProviderKind, Timeouts};
+pub use settings::{Config, MemoryBudgets, ProviderConfig, ProviderKind, Timeouts, When};

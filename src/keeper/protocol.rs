@@ -11,7 +11,7 @@ use crate::seal::{Link, Position};
 use crate::vault::{Damage, Entry, Rollback, SealedFile, Vault};
 
 /// Raised with any change of what crosses the socket: both sides must be of one version.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// A provider's key is far shorter.
 const KEY_BYTES_MAX: usize = 64 * 1024;
 /// Damage beyond so many places is not told one by one.
@@ -90,6 +90,10 @@ pub(super) enum Request {
     },
     /// Payload: records. Counts as use.
     Append,
+    /// Payload: records, to be appended if this is still the end. Counts as use.
+    AppendAt {
+        expected: At,
+    },
     Refresh,
     Read {
         after: u64,
@@ -143,6 +147,7 @@ impl Request {
     pub(super) fn payload_max(&self) -> usize {
         match self {
             Request::Append
+            | Request::AppendAt { .. }
             | Request::PutCheckpoint { .. }
             | Request::WriteFile
             | Request::ReplaceManifest { .. } => PAYLOAD_BYTES_MAX,
@@ -158,6 +163,7 @@ impl Request {
             Request::Hello { .. }
                 | Request::AcceptRollback { .. }
                 | Request::Append
+                | Request::AppendAt { .. }
                 | Request::Keys
                 | Request::PutKey { .. }
                 | Request::RemoveKey { .. }
@@ -170,6 +176,7 @@ impl Request {
             self,
             Request::AcceptRollback { .. }
                 | Request::Append
+                | Request::AppendAt { .. }
                 | Request::PutCheckpoint { .. }
                 | Request::PutKey { .. }
                 | Request::RemoveKey { .. }

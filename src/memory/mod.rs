@@ -44,7 +44,9 @@ pub use escape::{one_line, quoted};
 pub use extract::{Evidence, ExtractOp, Extracted, Extraction, Statement, Turn};
 pub use fold::{Batch, Event, Memory, Stored, What};
 pub use judge::{Accepted, Context, Judgement, Verdict, Why};
-pub use prompt::{Audience, Budgets, Note, Standing, UPDATE_INSTRUCTIONS, estimate_tokens};
+pub use prompt::{
+    Audience, Budgets, Note, REMEMBER_DESCRIPTION, Standing, UPDATE_INSTRUCTIONS, estimate_tokens,
+};
 pub use proposal::{Fault, Proposal, parse_updates, remember_schema};
 pub use purge::{before_purge, holds_words_of};
 pub use query::{Counts, Filter, Found};

@@ -48,7 +48,7 @@ pub(super) trait Wire: Sync {
     fn quirks(&self) -> &AtomicU8;
     /// Writes the request without what the quirks say.
     fn body(&self, request: &Request, quirks: u8) -> Zeroizing<Vec<u8>>;
-    /// The quirks that a refusal of the request (status 400 or 422) speaks of.
+    /// The quirks that a refusal of the request speaks of.
     fn complaint(&self, message: &str) -> u8;
     fn framing(&self) -> Framing;
     fn reader(&self) -> Box<dyn Reader>;
@@ -189,7 +189,13 @@ impl Exchange<'_> {
             })));
         }
         let refusal = self.http.refusal(response, &self.request.model).await;
-        if matches!(refusal.status, 400 | 422) {
+        // Some servers fail rather than refuse where their model takes no tools.
+        let speaks = match refusal.status {
+            400 | 422 => true,
+            404 | 500 | 501 => refusal.message.contains("tool"),
+            _ => false,
+        };
+        if speaks {
             let learnt = self.wire.complaint(&refusal.message) & !quirks;
             if learnt != 0 {
                 // Each bit is learnt once: this comes to an end.

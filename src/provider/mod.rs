@@ -58,6 +58,8 @@ pub enum Event {
     Thinking(Text),
     /// The model asks for a tool.
     ToolUse(ToolUse),
+    /// JSON to be handed back as it came, where the answer goes on after a tool was called.
+    Opaque(Text),
     /// Tokens of the whole exchange; at most once, before `Done`.
     Usage(Usage),
     /// The last event. `Stop::Cut`: the stream ended without its terminator.

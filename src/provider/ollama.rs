@@ -30,6 +30,8 @@ const CONTEXT_TOKENS_MAX: u32 = 32_768;
 
 /// Quirk: the server, or the model, takes no `format`.
 const WITHOUT_FORMAT: u8 = 1;
+/// Quirk: the model takes no `tools`.
+const WITHOUT_TOOLS: u8 = 2;
 
 /// An Ollama server.
 pub(super) struct Ollama {
@@ -129,12 +131,13 @@ impl Wire for Ollama {
     }
 
     fn body(&self, request: &Request, quirks: u8) -> Zeroizing<Vec<u8>> {
+        let with_tools = quirks & WITHOUT_TOOLS == 0;
         turns::json(&Body {
             model: match self.model.get() {
                 Some(model) if request.model == DEFAULT_MODEL => model,
                 _ => &request.model,
             },
-            messages: messages(request),
+            messages: messages(request, with_tools),
             stream: true,
             // Without this, a prompt that does not fit loses its front (the standing
             // instructions and the memory) and nobody is told.
@@ -144,7 +147,7 @@ impl Wire for Ollama {
                 .as_ref()
                 .filter(|_| quirks & WITHOUT_FORMAT == 0)
                 .map(|schema| &schema.schema),
-            tools: request.tools.iter().map(tool).collect(),
+            tools: turns::tools(request, with_tools).iter().map(tool).collect(),
             options: Options {
                 num_ctx: context_tokens(request, self.context_tokens_max),
                 num_predict: request.max_tokens,
@@ -154,9 +157,12 @@ impl Wire for Ollama {
     }
 
     fn complaint(&self, message: &str) -> u8 {
-        match message.contains("format") {
-            true => WITHOUT_FORMAT,
-            false => 0,
+        if message.contains("tool") {
+            WITHOUT_TOOLS
+        } else if message.contains("format") {
+            WITHOUT_FORMAT
+        } else {
+            0
         }
     }
 
@@ -178,6 +184,7 @@ fn context_tokens(request: &Request, max: u32) -> u32 {
         Part::Text(text) => text.len(),
         Part::ToolUse(tool) => tool.input.to_string().len(),
         Part::ToolResult { content, .. } => content.len(),
+        Part::Opaque(_) => 0,
         // Vision models turn a picture into some hundreds of tokens, whatever its size.
         Part::Image { .. } => 3000,
     });
@@ -232,9 +239,9 @@ struct MessageOut<'a> {
     tool_call_id: Option<&'a str>,
 }
 
-fn messages(request: &Request) -> Vec<MessageOut<'_>> {
+fn messages(request: &Request, with_tools: bool) -> Vec<MessageOut<'_>> {
     let mut out = Vec::new();
-    let system = turns::system_text(request);
+    let system = turns::system_text(request, with_tools);
     if !system.is_empty() {
         out.push(MessageOut {
             role: "system",
@@ -260,7 +267,7 @@ fn messages(request: &Request) -> Vec<MessageOut<'_>> {
         };
         for part in turn.parts {
             match part {
-                Part::Text(_) => {}
+                Part::Text(_) | Part::Opaque(_) => {}
                 Part::Image { base64, .. } => said.images.push(base64),
                 Part::ToolUse(tool) => {
                     tools.push(tool);
@@ -505,7 +512,7 @@ mod tests {
                 },
             ],
         });
-        let body = serde_json::to_value(messages(&request)).unwrap();
+        let body = serde_json::to_value(messages(&request, true)).unwrap();
         assert_eq!(
             body,
             json!([

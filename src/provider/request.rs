@@ -19,7 +19,10 @@ pub struct Request {
     /// Asks for a reply of this shape; a server that cannot is asked without, so that the reply
     /// still has to be checked.
     pub schema: Option<JsonSchema>,
+    /// What the model may ask for; it is never made to.
     pub tools: Vec<Tool>,
+    /// Stands behind the standing instructions where the server takes no tools.
+    pub instead_of_tools: Text,
     /// What memory and history brought back. Models get it inside `system` and `messages`; only
     /// `offline` reads it from here.
     pub notes: Vec<Note>,
@@ -36,6 +39,7 @@ impl Request {
             temperature: None,
             schema: None,
             tools: Vec::new(),
+            instead_of_tools: Text::default(),
             notes: Vec::new(),
         }
     }
@@ -84,6 +88,9 @@ pub enum Part {
         content: Text,
         is_error: bool,
     },
+    /// JSON that only its maker can read, such as the thinking that led to a call of a tool: it
+    /// goes back as it came, in the turns of the same answer.
+    Opaque(Text),
 }
 
 /// A model asks for a tool.

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::model::{Role, Text};
 
-use super::request::{Part, Request};
+use super::request::{Part, Request, Tool};
 
 /// Consecutive turns of one side, as one.
 pub(super) struct Merged<'a> {
@@ -49,13 +49,19 @@ fn is_empty(part: &Part) -> bool {
     match part {
         Part::Text(text) => text.trim().is_empty(),
         Part::Image { base64, .. } => base64.is_empty(),
-        Part::ToolUse(_) | Part::ToolResult { .. } => false,
+        Part::ToolUse(_) | Part::ToolResult { .. } | Part::Opaque(_) => false,
     }
 }
 
 /// The standing instructions as one text.
-pub(super) fn system_text(request: &Request) -> Text {
-    joined(request.system.iter().map(|part| &part.text))
+pub(super) fn system_text(request: &Request, with_tools: bool) -> Text {
+    let instead = (!with_tools).then_some(&request.instead_of_tools);
+    joined(request.system.iter().map(|part| &part.text).chain(instead))
+}
+
+/// The tools to name.
+pub(super) fn tools(request: &Request, with_tools: bool) -> &[Tool] {
+    if with_tools { &request.tools } else { &[] }
 }
 
 fn joined<'t>(texts: impl Iterator<Item = &'t Text>) -> Text {

@@ -21,7 +21,7 @@ pub use export::{ArticleSinks, ExportOptions, Exported, Format, export, export_a
 pub use import::import_llm;
 pub use import::{
     ArticleSources, Bad, Fault, ImportOptions, Imported, Origin, Source, detect, import,
-    import_article,
+    import_article, import_copies,
 };
 pub use progress::{OnProgress, Progress, Step};
 

@@ -10,6 +10,7 @@ const PROMPT: &str = "› ";
 
 /// A chat with a scripted server, at its first prompt.
 fn chat(home: &Home, server: &Server, args: &[&str]) -> Terminal {
+    home.learns_nothing_at_the_end();
     let run = home
         .bare(["chat"])
         .args(args)

@@ -15,6 +15,7 @@ fn chat(home: &Home, server: &Server, args: &[&str]) -> Terminal {
 }
 
 fn chat_with(home: &Home, server: &Server, args: &[&str], env: &[(&str, &str)]) -> Terminal {
+    home.learns_nothing_at_the_end();
     let mut run = home
         .bare(["chat"])
         .args(args)

@@ -81,6 +81,7 @@ fn ctrl_c_and_a_closed_terminal_in_the_first_minutes_leave_a_vault_that_opens() 
     let run = home.bare(["chat"]).env("AGENT_PASSPHRASE", PASSPHRASE);
     let mut terminal = Terminal::start(run);
     terminal.wait_for("Talking to offline");
+    terminal.wait_for(PROMPT);
     terminal.press("\u{4}");
     assert_eq!(terminal.end().code(), Some(0));
 }

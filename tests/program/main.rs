@@ -18,6 +18,7 @@ mod passphrase;
 mod remembers;
 mod secrecy;
 mod server;
+mod soak;
 mod starting;
 mod terminal;
 mod together;

@@ -2,11 +2,13 @@
 
 use agent::config::ProviderKind;
 use agent::model::Stop;
-use agent::provider::{Event, Malformation, Notice, Phase, ProviderError};
+use agent::provider::{Event, Malformation, Notice, Phase, ProviderError, Tool};
+use serde_json::json;
 
-use super::server::{Say, Server, counted, events, response};
+use super::server::{Asked, Say, Server, counted, events, response};
 use super::{
-    ANTHROPIC, KEY, KINDS, OPENAI, ask, chosen, chosen_with, config, hello, outcome, text,
+    ANTHROPIC, KEY, KINDS, OPENAI, ask, ask_for, chosen, chosen_with, config, hello, outcome,
+    request, text,
 };
 
 fn refusal(status: &str, headers: &str, message: &str) -> Say {
@@ -402,4 +404,42 @@ fn what_stays_on_this_machine_goes_through_no_proxy() {
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
     assert_eq!(proxy.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_tools_is_asked_without_and_told_what_to_do_instead() {
+    for (kind, body) in KINDS {
+        for (status, message) in [
+            ("400 Bad Request", "small does not support tools"),
+            ("500 Internal Server Error", "tools param requires a flag"),
+            ("404 Not Found", "no endpoint supports tool use"),
+        ] {
+            let refused = refusal(status, "", message);
+            let server = Server::new(vec![
+                refused,
+                Say::Bytes(events(body)),
+                Say::Bytes(events(body)),
+            ]);
+            let chosen = chosen(kind, &server);
+            let mut request = request();
+            request.instead_of_tools = "write a block".into();
+            request.tools.push(Tool {
+                name: "look".into(),
+                description: "looks".into(),
+                input_schema: json!({"type": "object"}),
+            });
+            for _ in 0..2 {
+                let (heard, failed) = ask_for(&chosen, &request).await;
+                assert!(failed.is_none(), "{kind:?} {status}: {failed:?}");
+                assert_eq!(heard, hello(), "{kind:?} {status}");
+            }
+            let asked = server.asked();
+            assert_eq!(asked.len(), 3);
+            let block = |asked: &Asked| asked.body.to_string().contains("write a block");
+            assert!(asked[0].body["tools"].is_array() && !block(&asked[0]));
+            for asked in &asked[1..] {
+                assert!(asked.body.get("tools").is_none() && block(asked));
+            }
+        }
+    }
 }

@@ -178,6 +178,13 @@ pub(super) const COMMANDS: &[Info] = &[
         "put a text file or a picture to the next message",
     ),
     info(
+        "compact",
+        "",
+        Nothing,
+        Chatting::compact,
+        "let a summary stand for the older part of this conversation",
+    ),
+    info(
         "cost",
         "",
         Nothing,
@@ -367,6 +374,7 @@ mod tests {
             "title",
             "incognito",
             "attach",
+            "compact",
             "cost",
             "export",
             "edit",

@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 use super::args::ChatArgs;
 use super::ask::say_after;
 use super::attach::{self, Bundle};
-use super::consent::{Circumstances, obtain};
+use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::first;
 use super::history::local;
+use super::memory::learn;
 use super::output::{complain, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
 use super::reply::{self, Display};
 use super::secret_input::{ask_hidden, has_terminal};
@@ -118,7 +119,16 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         true => chatting.on_a_terminal(store)?,
         false => chatting.on_a_pipe()?,
     };
-    if let Some(session) = chatting.aside.take().or(chatting.session.take()) {
+    if let Some(mut session) = chatting.aside.take().or(chatting.session.take()) {
+        if !chatting.args.talk.incognito {
+            let Chatting {
+                shell,
+                chosen,
+                keys,
+                ..
+            } = &chatting;
+            learn::at_the_end(shell, &mut session, chosen, keys);
+        }
         session.end(now())?;
     }
     drop(claim);
@@ -135,11 +145,10 @@ fn watch(store: Option<Arc<dyn Store>>, events: Sender<Event>) -> Option<Watchin
 
 /// Marks the conversation as open in this window.
 fn claim_of(store: &dyn Store, session: &Session) -> Option<Claim> {
-    let mut name = session.conversation().bytes();
-    // The id itself is nobody's business, not even as the name of an empty file.
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(name);
-    name.copy_from_slice(&digest[..16]);
-    store.claim(name).ok().flatten()
+    store
+        .claim(talk::claim_name(session.conversation()))
+        .ok()
+        .flatten()
 }
 
 /// Opens the vault; where there is none, offers to make one.
@@ -344,7 +353,8 @@ impl Chatting {
     /// under the old key.
     fn turn(&mut self, line: Text) -> Result<(), Failure> {
         let files = std::mem::take(&mut self.attach);
-        let bundle = attach::bundle(&files, &line, now())?;
+        look_for_secrets(self.chosen.provider.as_ref(), &line)?;
+        let bundle = attach::bundle(&files, line, now())?;
         match self.turn_once(&bundle) {
             Err(Failure::Chat(ChatError::Vault(
                 why @ (VaultError::Rekeyed | VaultError::Remote(RemoteError::Locked)),
@@ -385,7 +395,7 @@ impl Chatting {
             obtain(shell, session, chosen.provider.as_ref(), &circumstances)?;
             *consented = true;
         }
-        session.say_with(bundle.text.clone(), bundle.images.clone(), now())?;
+        session.say_with(bundle.content.clone(), bundle.images.clone(), now())?;
         let display = Display::of(shell, args.talk.no_markdown);
         let Answered { answer, timing } = talk::answer(shell, session, chosen, display)?;
         match answer.message.as_ref().and_then(|message| message.stop) {

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Parser;
 
 use super::super::args::{Cli, Command as Words};
+use super::super::compaction;
 use super::super::failure::Failure;
 use super::super::history::local;
 use super::super::output::{complain, harmless, one_line};
@@ -62,6 +63,18 @@ impl Chatting {
     pub(super) fn fork(&mut self, _: &str) -> Result<Outcome, Failure> {
         self.open_session()?.fork(now())?;
         complain("A new conversation that begins with the messages of the one before.");
+        Ok(Outcome::Go)
+    }
+
+    pub(super) fn compact(&mut self, _: &str) -> Result<Outcome, Failure> {
+        let Chatting {
+            session, chosen, ..
+        } = self;
+        if let Some(session) = session.as_mut() {
+            session.refresh()?;
+            let compacted = compaction::run(session, chosen)?;
+            complain(&compaction::line(&compacted));
+        }
         Ok(Outcome::Go)
     }
 

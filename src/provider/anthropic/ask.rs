@@ -7,7 +7,7 @@ use crate::model::Role;
 
 use super::super::request::{Part, Request, Tool};
 use super::super::turns;
-use super::{WITHOUT_FORMAT, WITHOUT_THINKING};
+use super::{WITHOUT_FORMAT, WITHOUT_THINKING, WITHOUT_TOOLS};
 
 /// More breakpoints than these are refused.
 const BREAKPOINTS_MAX: usize = 4;
@@ -32,16 +32,18 @@ pub(super) struct Body<'a> {
 
 impl<'a> Body<'a> {
     pub(super) fn of(request: &'a Request, quirks: u8) -> Self {
-        let thinking = !request.tools.is_empty() && quirks & WITHOUT_THINKING == 0;
+        let with_tools = quirks & WITHOUT_TOOLS == 0;
+        let tools = turns::tools(request, with_tools);
+        let thinking = !tools.is_empty() && quirks & WITHOUT_THINKING == 0;
         let schema = request.schema.as_ref();
         Body {
             model: &request.model,
             max_tokens: request.max_tokens,
             stream: true,
-            system: system(request),
+            system: system(request, with_tools),
             messages: messages(request),
             temperature: request.temperature,
-            tools: request.tools.iter().map(ToolOut::of).collect(),
+            tools: tools.iter().map(ToolOut::of).collect(),
             // With tools on, newer models say what they would have said between two calls in
             // thinking blocks that are empty unless a summary is asked for.
             thinking: thinking.then(|| json!({"type": "adaptive", "display": "summarized"})),
@@ -81,6 +83,8 @@ enum BlockOut<'a> {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
     },
+    #[serde(untagged)]
+    Opaque(Value),
 }
 
 #[derive(Serialize)]
@@ -119,12 +123,13 @@ fn text(text: &str) -> BlockOut<'_> {
     }
 }
 
-fn system(request: &Request) -> Vec<BlockOut<'_>> {
+fn system(request: &Request, with_tools: bool) -> Vec<BlockOut<'_>> {
     let parts = request.system.iter();
     let parts = parts.filter(|part| !part.text.trim().is_empty());
     let wanted = parts.clone().filter(|part| part.cached).count();
     // The last breakpoints cover the most.
     let mut spare = wanted.saturating_sub(BREAKPOINTS_MAX);
+    let instead = Some(&request.instead_of_tools).filter(|text| !with_tools && !text.is_empty());
     parts
         .map(|part| {
             let cached = part.cached && spare == 0;
@@ -136,6 +141,7 @@ fn system(request: &Request) -> Vec<BlockOut<'_>> {
                 }),
             }
         })
+        .chain(instead.map(|instead| text(instead)))
         .collect()
 }
 
@@ -192,6 +198,7 @@ fn block(part: &Part) -> BlockOut<'_> {
             content,
             is_error: *is_error,
         },
+        Part::Opaque(json) => BlockOut::Opaque(serde_json::from_str(json).unwrap_or_default()),
     }
 }
 
@@ -285,6 +292,26 @@ mod tests {
                     {"type": "base64", "media_type": "image/png", "data": "AA=="}},
             ])
         );
+    }
+
+    #[test]
+    fn thinking_goes_back_as_it_came_with_the_call_that_it_led_to() {
+        let thought = json!({"type": "thinking", "thinking": "", "signature": "x"});
+        let mut request = Request::new("m", 7).say(Role::User, "hi");
+        request.messages.push(Turn {
+            role: Role::Assistant,
+            parts: vec![
+                Part::Opaque(thought.to_string().into()),
+                Part::ToolUse(ToolUse {
+                    id: "t".into(),
+                    name: "n".into(),
+                    input: json!({}),
+                }),
+            ],
+        });
+        let sent = body(&request, 0);
+        assert_eq!(sent["messages"][1]["content"][0], thought);
+        assert_eq!(sent["messages"][1]["content"][1]["type"], "tool_use");
     }
 
     #[test]

@@ -28,6 +28,8 @@ const OAUTH_BETA: &str = "oauth-2025-04-20";
 const WITHOUT_THINKING: u8 = 1;
 /// Quirk: `output_config` is refused.
 const WITHOUT_FORMAT: u8 = 2;
+/// Quirk: `tools` are refused, by the server or by the model it runs.
+const WITHOUT_TOOLS: u8 = 4;
 
 /// A server that speaks the Messages API.
 pub(super) struct Anthropic {
@@ -120,6 +122,8 @@ impl Wire for Anthropic {
             WITHOUT_FORMAT
         } else if message.contains("thinking") {
             WITHOUT_THINKING
+        } else if message.contains("tool") {
+            WITHOUT_TOOLS
         } else {
             0
         }

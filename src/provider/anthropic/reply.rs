@@ -68,6 +68,10 @@ enum BlockIn {
     },
     Thinking {
         thinking: Option<Text>,
+        signature: Option<Text>,
+    },
+    RedactedThinking {
+        data: Text,
     },
     ToolUse {
         id: String,
@@ -87,11 +91,21 @@ enum DeltaIn {
     ThinkingDelta {
         thinking: Text,
     },
+    SignatureDelta {
+        signature: Text,
+    },
     InputJsonDelta {
         partial_json: Text,
     },
     #[serde(other)]
     Unknown,
+}
+
+/// A thought that is still arriving. Signed, it has to go back with the call that it led to.
+#[derive(Default)]
+struct Thought {
+    text: Text,
+    signature: Text,
 }
 
 /// A tool whose input is still arriving.
@@ -106,6 +120,7 @@ struct Tooling {
 #[derive(Default)]
 pub(super) struct Reply {
     tools: BTreeMap<u64, Tooling>,
+    thoughts: BTreeMap<u64, Thought>,
     usage: Option<Usage>,
     stop_reason: Option<String>,
     over: bool,
@@ -157,7 +172,17 @@ impl Reply {
             } => self.start(index, content_block, out)?,
             EventIn::ContentBlockDelta { index, delta } => match delta {
                 DeltaIn::TextDelta { text } => say(Event::Text, text, out),
-                DeltaIn::ThinkingDelta { thinking } => say(Event::Thinking, thinking, out),
+                DeltaIn::ThinkingDelta { thinking } => {
+                    if let Some(thought) = self.thoughts.get_mut(&index) {
+                        thought.text.push_str(&thinking);
+                    }
+                    say(Event::Thinking, thinking, out);
+                }
+                DeltaIn::SignatureDelta { signature } => {
+                    if let Some(thought) = self.thoughts.get_mut(&index) {
+                        thought.signature.push_str(&signature);
+                    }
+                }
                 DeltaIn::InputJsonDelta { partial_json } => {
                     if let Some(tool) = self.tools.get_mut(&index) {
                         tool.json.push_str(&partial_json);
@@ -166,6 +191,7 @@ impl Reply {
                 DeltaIn::Unknown => {}
             },
             EventIn::ContentBlockStop { index } => {
+                self.end_thought(index, out);
                 if let Some(tool) = self.tools.remove(&index) {
                     self.finish(tool, out);
                 }
@@ -186,6 +212,7 @@ impl Reply {
                 self.count(message.usage.as_ref());
                 for block in message.content.unwrap_or_default() {
                     self.start(0, block, out)?;
+                    self.end_thought(0, out);
                     if let Some(tool) = self.tools.remove(&0) {
                         self.finish(tool, out);
                     }
@@ -201,13 +228,24 @@ impl Reply {
     fn start(&mut self, index: u64, block: BlockIn, out: &mut Vec<Event>) -> Result<(), Fault> {
         match block {
             BlockIn::Text { text } => say(Event::Text, text.unwrap_or_default(), out),
-            BlockIn::Thinking { thinking } => {
-                say(Event::Thinking, thinking.unwrap_or_default(), out);
+            BlockIn::Thinking {
+                thinking,
+                signature,
+            } => {
+                let thought = Thought {
+                    text: thinking.unwrap_or_default(),
+                    signature: signature.unwrap_or_default(),
+                };
+                say(Event::Thinking, thought.text.clone(), out);
+                self.has_room()?;
+                self.thoughts.insert(index, thought);
+            }
+            BlockIn::RedactedThinking { data } => {
+                let block = json!({"type": "redacted_thinking", "data": data});
+                out.push(Event::Opaque(Text::new(block.to_string())));
             }
             BlockIn::ToolUse { id, name, input } => {
-                if self.tools.len() >= BLOCKS_MAX {
-                    return Err(Malformation::NotItsJson.into());
-                }
+                self.has_room()?;
                 let json = Text::default();
                 let tool = Tooling {
                     id,
@@ -220,6 +258,22 @@ impl Reply {
             BlockIn::Unknown => {}
         }
         Ok(())
+    }
+
+    fn has_room(&self) -> Result<(), Fault> {
+        match self.tools.len() + self.thoughts.len() < BLOCKS_MAX {
+            true => Ok(()),
+            false => Err(Malformation::NotItsJson.into()),
+        }
+    }
+
+    fn end_thought(&mut self, index: u64, out: &mut Vec<Event>) {
+        let thought = self.thoughts.remove(&index);
+        if let Some(thought) = thought.filter(|thought| !thought.signature.is_empty()) {
+            let block = json!({"type": "thinking", "thinking": thought.text,
+                "signature": thought.signature});
+            out.push(Event::Opaque(Text::new(block.to_string())));
+        }
     }
 
     fn finish(&mut self, tool: Tooling, out: &mut Vec<Event>) {
@@ -303,6 +357,7 @@ mod tests {
             events,
             [
                 Event::Thinking("hm".into()),
+                Event::Opaque(r#"{"signature":"x","thinking":"hm","type":"thinking"}"#.into()),
                 Event::Text("Grüße".into()),
                 Event::Text(", 🦀".into()),
                 Event::ToolUse(ToolUse {

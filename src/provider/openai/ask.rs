@@ -7,7 +7,7 @@ use crate::model::{Role, Text};
 
 use super::super::request::{Part, Request, Tool};
 use super::super::turns::{self, Merged};
-use super::{NEW_LIMIT, WITH_STORE, WITHOUT_FORMAT, WITHOUT_USAGE};
+use super::{NEW_LIMIT, WITH_STORE, WITHOUT_FORMAT, WITHOUT_TOOLS, WITHOUT_USAGE};
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
@@ -34,9 +34,10 @@ impl<'a> Body<'a> {
     pub(super) fn of(request: &'a Request, model: &'a str, quirks: u8) -> Self {
         let has = |quirk: u8| quirks & quirk != 0;
         let schema = request.schema.as_ref();
+        let with_tools = !has(WITHOUT_TOOLS);
         Body {
             model,
-            messages: messages(request),
+            messages: messages(request, with_tools),
             stream: true,
             stream_options: (!has(WITHOUT_USAGE)).then(|| json!({"include_usage": true})),
             max_tokens: (!has(NEW_LIMIT)).then_some(request.max_tokens),
@@ -46,7 +47,7 @@ impl<'a> Body<'a> {
                 json!({"type": "json_schema", "json_schema":
                     {"name": schema.name, "schema": schema.schema}})
             }),
-            tools: request.tools.iter().map(tool).collect(),
+            tools: turns::tools(request, with_tools).iter().map(tool).collect(),
             store: has(WITH_STORE).then_some(false),
         }
     }
@@ -98,9 +99,9 @@ fn message<'a>(role: &'static str, content: ContentOut<'a>) -> MessageOut<'a> {
     }
 }
 
-fn messages(request: &Request) -> Vec<MessageOut<'_>> {
+fn messages(request: &Request, with_tools: bool) -> Vec<MessageOut<'_>> {
     let mut out = Vec::new();
-    let system = turns::system_text(request);
+    let system = turns::system_text(request, with_tools);
     if !system.is_empty() {
         out.push(message("system", ContentOut::Text(system)));
     }

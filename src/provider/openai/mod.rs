@@ -34,6 +34,8 @@ const WITHOUT_FORMAT: u8 = 2;
 const NEW_LIMIT: u8 = 4;
 /// Quirk: there is a store to keep the conversation out of.
 const WITH_STORE: u8 = 8;
+/// Quirk: `tools` are refused, by the server or by the model it runs.
+const WITHOUT_TOOLS: u8 = 16;
 
 /// A server that speaks chat completions.
 pub(super) struct OpenAi {
@@ -153,6 +155,8 @@ impl Wire for OpenAi {
             WITHOUT_FORMAT
         } else if says("max_completion_tokens") {
             NEW_LIMIT
+        } else if says("tool") || says("function call") {
+            WITHOUT_TOOLS
         } else {
             0
         }

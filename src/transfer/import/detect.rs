@@ -40,11 +40,15 @@ pub(super) fn is_archive(source: &mut dyn Source) -> Result<bool, TransferError>
 const BEGINNING_BYTES: usize = 64 * 1024;
 
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+const SEALED_MAGIC: &[u8] = b"AGSB\x01";
 
 pub(super) fn look(source: &mut dyn Source) -> Result<Found, TransferError> {
     let start = beginning(source, BEGINNING_BYTES)?;
     if start.starts_with(SQLITE_MAGIC) {
         return Ok(Found::Origin(Origin::Llm));
+    }
+    if start.starts_with(SEALED_MAGIC) {
+        return Ok(Found::Origin(Origin::Vault));
     }
     rewind(source)?;
     if start.starts_with(MAGIC) {
