@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Applied, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role,
+    Applied, Block, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role,
     SessionEvent, SessionOp, Summary, Surface, Text, Timestamp, Usage, Work, WorkOp,
 };
 
@@ -27,6 +27,9 @@ pub struct Kept {
     /// None where it is too long to be kept here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
+    /// Images that go with it; they lie in the log right before it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub images: u32,
     /// What of it the person typed, where that is not all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typed: Option<Text>,
@@ -38,10 +41,13 @@ pub struct Kept {
 impl Kept {
     pub(super) fn of(seq: u64, message: &Message) -> Self {
         let text = message.plain();
+        let images = message.content.iter().filter(|block| is_image(block));
+        let images = u32::try_from(images.count()).unwrap_or(0);
         let typed = message.typed();
         let short = typed.len() <= TEXT_BYTES_MAX;
         let whole = message.role != Role::User || typed == text;
         Kept {
+            images,
             seq,
             id: message.id,
             role: message.role,
@@ -57,6 +63,15 @@ impl Kept {
         let typed = self.typed.as_ref().or(self.text.as_ref());
         typed.filter(|_| self.role == Role::User).map(Text::as_str)
     }
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// Whether a block names a picture that models can be sent.
+pub(super) fn is_image(block: &Block) -> bool {
+    matches!(block, Block::Attachment { media, .. } if media.starts_with("image/"))
 }
 
 /// The end of one conversation.
@@ -93,6 +108,9 @@ pub struct Buffer {
     /// Hosts that the person allowed, or refused, to get words.
     #[serde(default)]
     consents: BTreeMap<String, bool>,
+    /// Named system prompts.
+    #[serde(default)]
+    roles: BTreeMap<Text, Text>,
     /// Chats that began and have not ended: running, or crashed.
     #[serde(default)]
     open_sessions: BTreeMap<Id, OpenSession>,
@@ -144,6 +162,23 @@ impl Buffer {
     /// What the person said about words going to `host`, if they were asked.
     pub fn consent(&self, host: &str) -> Option<bool> {
         self.consents.get(host).copied()
+    }
+
+    /// Named system prompts, by name.
+    pub fn roles(&self) -> impl Iterator<Item = (&Text, &Text)> {
+        self.roles.iter()
+    }
+
+    /// The system prompt of this name.
+    pub fn role(&self, name: &str) -> Option<&Text> {
+        self.roles.get(&Text::from(name))
+    }
+
+    /// The conversations that are at hand, the one spoken in last first.
+    pub fn newest_first(&self) -> Vec<(Id, &Window)> {
+        let mut windows: Vec<(Id, &Window)> = self.windows.iter().map(|(id, w)| (*id, w)).collect();
+        windows.sort_by_key(|(_, window)| std::cmp::Reverse(window.last_seq));
+        windows
     }
 
     /// Sessions that have not ended, with their conversations.
@@ -327,7 +362,7 @@ impl Fold for Buffer {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn apply(&mut self, seq: u64, record: &Record) -> Applied {
@@ -339,6 +374,12 @@ impl Fold for Buffer {
             Record::Summary(summary) => self.summary(summary),
             Record::Consent(consent) => {
                 self.consents.insert(consent.host.clone(), consent.granted);
+            }
+            Record::Role(event) => {
+                match &event.prompt {
+                    Some(prompt) => self.roles.insert(event.name.clone(), prompt.clone()),
+                    None => self.roles.remove(&event.name),
+                };
             }
             Record::Unknown => return Applied::Unknown,
             _ => {}

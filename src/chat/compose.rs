@@ -60,10 +60,20 @@ pub(super) struct Ingredients<'a> {
 pub(super) struct Said {
     pub role: Role,
     pub text: Text,
+    pub images: Vec<Image>,
 }
 
-/// The messages, of those no summary stands for, that fit the budget, oldest first, their texts fetched from the log
-/// where the window is too small to hold them. The last one always fits.
+/// A picture, as it lies in the log.
+pub(super) struct Image {
+    media: String,
+    base64: Text,
+}
+
+/// What a picture may cost, roughly, whatever the provider.
+const IMAGE_TOKENS: usize = 1600;
+
+/// The messages, of those no summary stands for, that fit the budget, oldest first, their texts
+/// fetched from the log where the window is too small to hold them. The last one always fits.
 pub(super) fn messages_that_fit(
     log: &mut dyn Log,
     kept: &[&Kept],
@@ -73,7 +83,7 @@ pub(super) fn messages_that_fit(
     let mut tokens = 0;
     for kept in kept.iter().rev().take(settings.window_messages.max(1)) {
         let text = text_of(log, kept)?;
-        let cost = estimate_tokens(&text) + 4;
+        let cost = estimate_tokens(&text) + 4 + IMAGE_TOKENS * kept.images as usize;
         if !chosen.is_empty() && tokens + cost > settings.window_tokens {
             break;
         }
@@ -82,6 +92,7 @@ pub(super) fn messages_that_fit(
             chosen.push(Said {
                 role: kept.role,
                 text,
+                images: images_from_log(log, kept)?,
             });
         }
     }
@@ -111,6 +122,27 @@ pub(super) fn text_of(log: &mut dyn Log, kept: &Kept) -> Result<Text, VaultError
     })
 }
 
+/// The pictures of a message: the attachments right before it.
+fn images_from_log(log: &mut dyn Log, kept: &Kept) -> Result<Vec<Image>, VaultError> {
+    let mut images = Vec::new();
+    let first = kept.seq.saturating_sub(u64::from(kept.images)).max(1);
+    let mut after = first - 1;
+    while kept.images > 0 && after + 1 < kept.seq {
+        let batch = log.read(after)?;
+        let Some(last) = batch.last() else { break };
+        after = last.seq;
+        for entry in batch.iter().take_while(|entry| entry.seq < kept.seq) {
+            if let Ok(crate::model::Record::Attachment(attachment)) = entry.record() {
+                images.push(Image {
+                    media: attachment.media,
+                    base64: attachment.data,
+                });
+            }
+        }
+    }
+    Ok(images)
+}
+
 pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed {
     let settings = parts.settings;
     let mut request = Request::new(parts.model, settings.max_tokens);
@@ -132,9 +164,15 @@ pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed 
     }
     let window_messages = parts.messages.len();
     for said in parts.messages {
+        let images = said.images.into_iter().map(|image| Part::Image {
+            media: image.media,
+            base64: image.base64,
+        });
+        let mut parts: Vec<Part> = images.collect();
+        parts.push(Part::Text(said.text));
         request.messages.push(Turn {
             role: said.role,
-            parts: vec![Part::Text(said.text)],
+            parts,
         });
     }
     request.notes = parts.recalled.notes.clone();

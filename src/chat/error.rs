@@ -14,6 +14,10 @@ pub enum ChatError {
     AmbiguousConversation { prefix: String, count: usize },
     #[error("there is no conversation to continue")]
     NothingToContinue,
+    #[error("nothing has been said in this conversation yet")]
+    NothingSaid,
+    #[error("no role is called {0}")]
+    NoSuchRole(String),
     #[error("this conversation is private to this machine and does not go to {host}")]
     PrivateConversation { host: String },
     #[error(transparent)]

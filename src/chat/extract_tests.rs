@@ -59,7 +59,7 @@ fn files_and_what_was_recalled_are_not_looked_at() {
         Block::attached("the user lives in Panama".into()),
         Block::said("what does it say?".into()),
     ];
-    session.say_blocks(content, at()).unwrap();
+    session.say_with(content, Vec::new(), at()).unwrap();
     let provider = Scripted::new(vec![says(&found(
         "lives in Panama",
         "the user lives in Panama",

@@ -4,6 +4,7 @@
 //! the provider is; the vault is reached through `Log`, whose calls are short and synchronous.
 //! Never touches the terminal.
 
+mod branch;
 mod buffer;
 mod compact;
 mod compose;
@@ -12,6 +13,7 @@ mod dictate;
 mod error;
 mod extract;
 mod find;
+mod ledger;
 #[cfg(test)]
 mod proof_tests;
 mod purge;
@@ -33,6 +35,7 @@ pub use dictate::Unanswered;
 pub use error::ChatError;
 pub use extract::{Broke, Pass, Passed};
 pub use find::{Found, Kind as FoundKind};
+pub use ledger::{Ledger, Sum};
 pub use purge::{PurgePlan, PurgeTargets, Quoting};
 pub use recall::Recall;
 pub use session::{News, Opening, Session, Settings};

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 
 use crate::memory::{self, Accepted, Audience, Context, Said as TypedLine};
-use crate::model::{Block, Message, Record, Role, Text, Timestamp};
+use crate::model::{Attachment, Block, Message, Record, Role, Text, Timestamp};
 use crate::provider::{Notice, Provider, ProviderError, Turn, is_local_host};
 
 use super::compact::behind;
@@ -40,17 +40,24 @@ pub struct Answer {
 impl Session {
     /// Writes the person's line down. Durable when it returns; no model has been asked yet.
     pub fn say(&mut self, text: Text, now: Timestamp) -> Result<(), ChatError> {
-        self.say_blocks(vec![Block::said(text)], now)
+        self.say_with(vec![Block::said(text)], Vec::new(), now)
     }
 
-    /// The same, with files: only what the person typed can hold up a memory.
-    pub fn say_blocks(&mut self, content: Vec<Block>, now: Timestamp) -> Result<(), ChatError> {
+    /// The same, with files: only what the person typed can hold up a memory. Each of `files` is
+    /// stored once, right before the message that names it.
+    pub fn say_with(
+        &mut self,
+        content: Vec<Block>,
+        files: Vec<Attachment>,
+        now: Timestamp,
+    ) -> Result<(), ChatError> {
         let mut message = Message::text(self.conversation(), Role::User, now, Text::default());
         message.content = content;
         if message.plain().trim().is_empty() {
             return Err(ChatError::EmptyPrompt);
         }
         let mut records = self.beginnings(now);
+        records.extend(files.into_iter().map(Record::Attachment));
         records.push(Record::Message(message));
         self.note_speaking();
         self.append(&records)?;

@@ -12,8 +12,8 @@ mod with_age {
     use std::path::Path;
 
     use crate::cli::args::ExportArgs;
+    use crate::cli::attach;
     use crate::cli::failure::Failure;
-    use crate::cli::lines::attached;
     use crate::cli::secret_input::ask_hidden;
     use crate::transfer::{AgeSink, Exported, Key, Lock, Source, open_age};
 
@@ -53,7 +53,7 @@ mod with_age {
             let passphrase = ask_hidden("Passphrase of the age file: ")?;
             return Ok(Box::new(open_age(file, Key::Passphrase(passphrase))?));
         };
-        let text = attached(path)?;
+        let text = attach::text(path)?;
         let line = text
             .lines()
             .find(|line| line.starts_with("AGE-SECRET-KEY-"));

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use super::house_args::{
+    ConfigAction, KeysAction, ProfileAction, RolesAction, StatsArgs,
+};
 pub(super) use super::memory_args::{AskModel, ConsolidateArgs, ExtractArgs};
 use crate::keeper::LIMIT;
 
@@ -52,6 +55,9 @@ pub(super) struct Global {
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     /// Colours
     pub color: Color,
+    /// Text only, for screen readers: no colours, no drawing, nothing that moves [env: AGENT_PLAIN]
+    #[arg(long, global = true)]
+    pub plain: bool,
     /// Say less on stderr
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -88,6 +94,8 @@ pub(super) enum Command {
     },
     /// Search everything ever said
     Search(SearchArgs),
+    /// What was said, remembered and spent, over time
+    Stats(StatsArgs),
     /// Answer the recall benchmark's JSON lines
     #[command(hide = true)]
     RecallBench,
@@ -140,10 +148,25 @@ pub(super) enum Command {
         #[command(subcommand)]
         action: ConfigAction,
     },
+    /// System prompts under names, sealed in the vault
+    Roles {
+        #[command(subcommand)]
+        action: RolesAction,
+    },
+    /// Vaults beside each other, each with a passphrase of its own
+    Profile {
+        #[command(subcommand)]
+        action: ProfileAction,
+    },
     /// Providers' API keys, sealed in the vault
     Keys {
         #[command(subcommand)]
         action: KeysAction,
+    },
+    /// Print the manual page, or write one for each command into a directory
+    Man {
+        /// A directory that is there
+        dir: Option<PathBuf>,
     },
     /// Print completions for a shell
     Completions {
@@ -321,13 +344,19 @@ pub(super) struct Talk {
     /// A system prompt in place of the usual one
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
+    /// A named system prompt; agent roles shows them
+    #[arg(short, long, value_name = "NAME", conflicts_with = "system")]
+    pub role: Option<String>,
     /// Incognito: nothing is read from the vault or written anywhere
     #[arg(short = 'n', long)]
     pub incognito: bool,
     /// Leave long-term memory out, and learn nothing
     #[arg(long)]
     pub no_memory: bool,
-    /// A text file to put before the message (repeatable)
+    /// Show replies as they are written, not drawn as Markdown
+    #[arg(long)]
+    pub no_markdown: bool,
+    /// A text file to put before the message, or a picture beside it (repeatable)
     #[arg(short, long = "attach", value_name = "FILE")]
     pub attach: Vec<PathBuf>,
 }
@@ -347,6 +376,9 @@ pub(super) struct AskArgs {
     /// Print the answer when it is complete
     #[arg(long)]
     pub no_stream: bool,
+    /// Print only the first block of code in the answer; all of it, if there is none
+    #[arg(short = 'x', long, conflicts_with = "json")]
+    pub extract: bool,
     /// Let the words go to the model's host without asking
     #[arg(short, long)]
     pub yes: bool,
@@ -371,6 +403,8 @@ pub(super) enum StatusArg {
 
 #[derive(Subcommand)]
 pub(super) enum MemoryAction {
+    /// See and change it on the whole screen
+    Browse,
     /// List items
     List {
         /// Only items of this kind
@@ -446,6 +480,8 @@ pub(super) enum MemoryAction {
 
 #[derive(Subcommand)]
 pub(super) enum HistoryAction {
+    /// See them on the whole screen
+    Browse,
     /// List conversations, the newest first
     List {
         /// At most so many
@@ -544,30 +580,4 @@ pub(super) struct VerifyArgs {
 pub(super) struct ModelsArgs {
     /// Only this provider's
     pub provider: Option<String>,
-}
-
-#[derive(Subcommand)]
-pub(super) enum ConfigAction {
-    /// Where the file is
-    Path,
-    /// Every setting with its value and meaning
-    List,
-    /// The value of one setting
-    Get { key: String },
-    /// Change a setting
-    Set { key: String, value: String },
-    /// Take a setting out of the file
-    Unset { key: String },
-    /// Open the file in $EDITOR
-    Edit,
-}
-
-#[derive(Subcommand)]
-pub(super) enum KeysAction {
-    /// Seal a key, which is asked for (or read from standard input)
-    Set { name: String },
-    /// Names of the sealed keys
-    List,
-    /// Remove a key
-    Remove { name: String },
 }

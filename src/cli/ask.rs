@@ -5,14 +5,16 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::AskArgs;
+use super::attach::{self, Bundle};
 use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::lines::piped;
 use super::memory::Shown;
 use super::memory::learn::{self, Left};
-use super::output::{complain, harmless, one_line, print, print_json, stdout_is_terminal};
+use super::output::{complain, harmless, one_line, print, print_json};
+use super::reply::{self, Display};
 use super::shell::{Shell, now};
-use super::talk::{self, Display};
+use super::talk::{self, Answered};
 use crate::chat::{Answer, ChatError, Opening, Session};
 use crate::model::{Block, Id, MemoryOp, Stop, Surface, Text, Usage};
 use crate::provider::Why;
@@ -31,7 +33,7 @@ struct Shape<'a> {
 }
 
 pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
-    let prompt = prompt(&args)?;
+    let Bundle { content, images } = prompt(&args)?;
     let settings = talk::settings(&shell, &args.talk, Surface::Ask);
     let (mut session, keys) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default())
@@ -41,6 +43,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         let opening = talk::opening(&args.talk).unwrap_or(Opening::New);
         (talk::session(&shell, vault, settings, opening)?, keys)
     };
+    talk::take_role(&mut session, &args.talk)?;
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     if shell.global.verbose || chosen.why == Why::NothingConfigured {
         let name = format!("{}/{}", chosen.provider.name(), chosen.model);
@@ -62,20 +65,27 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
             &circumstances,
         )?;
     }
-    for block in &prompt {
+    for block in &content {
         if let Block::Text { text, source: None } = block {
             look_for_secrets(chosen.provider.as_ref(), text)?;
         }
     }
-    session.say_blocks(prompt, now())?;
-    let held = shell.global.json || args.no_stream;
+    session.say_with(content, images, now())?;
+    let held = shell.global.json || args.no_stream || args.extract;
     let display = if held {
         Display::Held
     } else {
-        Display::Streamed
+        Display::of(&shell, args.talk.no_markdown)
     };
-    let answer = talk::answer(&shell, &mut session, &chosen, &display)?;
-    show(&shell, &session, &answer, held)?;
+    let Answered { answer, timing } = talk::answer(&shell, &mut session, &chosen, display)?;
+    let markdown = !args.talk.no_markdown && shell.config.markdown;
+    match args.extract {
+        true => show_code(&shell, &answer)?,
+        false => show(&shell, &session, &answer, held.then_some(markdown))?,
+    }
+    if shell.global.verbose {
+        reply::say_summary(&shell, &answer, timing);
+    }
     let code = code_of(&answer);
     if !args.talk.incognito {
         let left = Left::with(ExitCode::from(code));
@@ -100,7 +110,7 @@ fn code_of(answer: &Answer) -> u8 {
 }
 
 /// The question; what is piped in behind one is a file, and alone it is the question.
-fn prompt(args: &AskArgs) -> Result<Vec<Block>, Failure> {
+fn prompt(args: &AskArgs) -> Result<Bundle, Failure> {
     let words = Text::new(args.prompt.join(" "));
     let (text, behind) = match (piped()?, words.trim().is_empty()) {
         (Some(piped), true) => (piped, None),
@@ -109,12 +119,19 @@ fn prompt(args: &AskArgs) -> Result<Vec<Block>, Failure> {
     if text.trim().is_empty() {
         return Err(ChatError::EmptyPrompt.into());
     }
-    let mut content = talk::with_attachments(&args.talk.attach, text)?;
-    content.extend(behind.map(Block::attached));
-    Ok(content)
+    let mut bundle = attach::bundle(&args.talk.attach, text, now())?;
+    bundle.content.extend(behind.map(Block::attached));
+    Ok(bundle)
 }
 
-fn show(shell: &Shell, session: &Session, answer: &Answer, held: bool) -> Result<(), Failure> {
+/// Shows an answer, or what is still to be shown of one. `held`: nothing was shown as it came, and
+/// whether it is to be drawn as Markdown.
+fn show(
+    shell: &Shell,
+    session: &Session,
+    answer: &Answer,
+    held: Option<bool>,
+) -> Result<(), Failure> {
     let text = answer
         .message
         .as_ref()
@@ -138,11 +155,8 @@ fn show(shell: &Shell, session: &Session, answer: &Answer, held: bool) -> Result
             stop: message.and_then(|message| message.stop),
         });
     }
-    if held {
-        print(&harmless(&text))?;
-    }
-    if !text.ends_with('\n') && !text.is_empty() {
-        print("\n")?;
+    if let Some(markdown) = held {
+        print_whole(shell, &text, markdown)?;
     }
     say_after(shell, answer);
     if answer
@@ -160,10 +174,47 @@ fn show(shell: &Shell, session: &Session, answer: &Answer, held: bool) -> Result
             "({why}; what came is kept, and nothing was learnt from it)"
         ));
     }
-    if !stdout_is_terminal() {
-        return Ok(());
-    }
     Ok(())
+}
+
+/// Prints the first block of code of an answer, or all of it.
+fn show_code(shell: &Shell, answer: &Answer) -> Result<(), Failure> {
+    let message = answer.message.as_ref();
+    let text = message.map(|message| message.plain()).unwrap_or_default();
+    match first_code(&text) {
+        Some(code) => print(&harmless(&code))?,
+        None => print_whole(shell, &text, false)?,
+    }
+    say_after(shell, answer);
+    Ok(())
+}
+
+/// The first fenced block of a text, without its fences.
+fn first_code(text: &str) -> Option<String> {
+    let mut lines = text.lines();
+    let fence = lines.by_ref().find_map(|line| {
+        let mark = line.trim_start();
+        let length = mark.chars().take_while(|c| *c == '`').count();
+        (length >= 3 && !mark[length..].contains('`')).then(|| "`".repeat(length))
+    })?;
+    let inside = lines.take_while(|line| {
+        let line = line.trim();
+        !(line.starts_with(&fence) && line.chars().all(|c| c == '`'))
+    });
+    Some(inside.map(|line| format!("{line}\n")).collect())
+}
+
+/// Prints a text that is complete, and ends its line.
+pub(super) fn print_whole(shell: &Shell, text: &str, markdown: bool) -> Result<(), Failure> {
+    let drawn = match reply::renderer(shell, markdown) {
+        Some(mut renderer) => renderer.feed(text) + &renderer.finish(),
+        None => harmless(text),
+    };
+    print(&drawn)?;
+    match drawn.is_empty() || drawn.ends_with('\n') {
+        true => Ok(()),
+        false => print("\n"),
+    }
 }
 
 /// What was learnt, in one line on stderr.
@@ -175,5 +226,19 @@ pub(super) fn say_after(shell: &Shell, answer: &Answer) {
         shell.note(&format!(
             "(nothing learnt from a part of the reply: {fault})"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_block_of_code_is_found_whole() {
+        let text = "See:\n```sh\nls -l\n\necho ```x\n```\nand\n```\nnot this\n```\n";
+        assert_eq!(first_code(text).unwrap(), "ls -l\n\necho ```x\n");
+        assert_eq!(first_code("````\n```\n````").unwrap(), "```\n");
+        assert_eq!(first_code("```sh\ncut off").unwrap(), "cut off\n");
+        assert_eq!(first_code("none, only `code` and ```this```"), None);
     }
 }

@@ -85,8 +85,31 @@ pub(super) enum Failure {
     NoConsent { host: String },
     #[error("the file {} cannot be attached: {what}", path.display())]
     Attachment { path: PathBuf, what: &'static str },
-    #[error("the editor {0} cannot be run")]
+    #[error("the editor {0} cannot be run, or failed")]
     Editor(String),
+    #[error("there is no file system in memory to edit on, and text never goes to a disk")]
+    NoScratch,
+    #[error("the text cannot be handed to the editor, or taken back")]
+    Scratch(#[source] io::Error),
+    #[error("this is drawn on the whole of a terminal, and there is none that can")]
+    NeedsScreen,
+    #[error("{} holds more than a vault, and is left as it is", .0.display())]
+    NotOnlyAVault(PathBuf),
+    #[error("nothing was removed")]
+    NotSure,
+    #[error("not sent; what you said is kept")]
+    NotSent,
+    #[error("the command /{name} needs {takes}")]
+    CommandNeeds {
+        name: &'static str,
+        takes: &'static str,
+    },
+    #[error("there is no such hit: search first")]
+    NoSuchHit,
+    #[error("nothing was changed in memory that could be taken back")]
+    NothingToUndo,
+    #[error("a role's name is 1 to 64 visible characters without blanks")]
+    BadRoleName,
     #[error("{0} is not a date (YYYY-MM-DD) or a moment")]
     NotADate(String),
     #[error(transparent)]
@@ -263,6 +286,14 @@ impl Failure {
             }
             Failure::PassphraseFileOpen { path, .. } => {
                 return Some(format!("chmod 600 {}", path.display()));
+            }
+            Failure::Chat(ChatError::NoSuchRole(_)) => "agent roles list shows them",
+            Failure::NeedsScreen => "agent memory list and agent history list print the same",
+            Failure::NotOnlyAVault(_) => "agent doctor names what else is there",
+            Failure::NotSure => "say --yes, or type the profile's name",
+            Failure::NoScratch => "write the message at the prompt: Alt-Enter begins a new line",
+            Failure::Attachment { what, .. } if what.contains("PDF") => {
+                "make text of it first, as with pdftotext FILE, and attach that"
             }
             Failure::NeedsModel => "name one with -m, or agent config set model provider/model",
             Failure::ModelAnswer(_) => "try again, or with another model (-m)",

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::{HistoryAction, PurgeArgs};
+use super::browse;
 use super::failure::Failure;
 use super::mend;
 use super::output::{harmless, one_line, print_json, print_line};
@@ -24,6 +25,9 @@ struct Row<'a> {
 }
 
 pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failure> {
+    if matches!(action, HistoryAction::Browse) {
+        return browse::run(&shell, browse::What::History);
+    }
     if let HistoryAction::Delete { cids, purge: true } = action {
         let args = PurgeArgs {
             conversation: cids,
@@ -44,6 +48,8 @@ pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failu
     let mut view = View::load(&mut vault, Conversations::default())?;
     match action {
         HistoryAction::List { limit } => list(&shell, &view.fold, limit)?,
+        // Taken before: it wants the whole screen.
+        HistoryAction::Browse => {}
         HistoryAction::Show { cid } => show(&shell, &mut vault, &view.fold, &cid)?,
         HistoryAction::Rename { cid, title } => {
             let op = ConversationOp::Titled {

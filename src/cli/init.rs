@@ -11,7 +11,7 @@ use super::args::{InitArgs, KdfArgs};
 use super::failure::Failure;
 use super::output::{complain, print_json, print_line};
 use super::passphrase;
-use super::secret_input::{ask_hidden, ask_key};
+use super::secret_input::{ask_hidden, ask_key, show_secret};
 use super::shell::{Shell, now};
 use crate::seal::{KdfParams, Passphrase, RecoveryCode};
 use crate::store::{FileStore, Store};
@@ -115,13 +115,16 @@ pub(super) fn parameters(args: &KdfArgs) -> Result<KdfParams, Failure> {
 pub(super) fn ask_twice() -> Result<Passphrase, Failure> {
     complain(
         "Choose a passphrase. Nothing can be read without it: if it is lost, and there is no \
-         recovery code, so is everything in the vault.",
+         recovery code, so is everything in the vault. Enter alone offers one.",
     );
     loop {
         let first = ask_hidden("New passphrase: ")?;
         if first.is_empty() {
             complain("It must not be empty.");
-            continue;
+            match offer_one()? {
+                Some(passphrase) => return Ok(passphrase),
+                None => continue,
+            }
         }
         let strength = zxcvbn::zxcvbn(&first, &[]);
         complain(&format!("Strength: {}", describe(strength.guesses_log10())));
@@ -137,6 +140,28 @@ pub(super) fn ask_twice() -> Result<Passphrase, Failure> {
             continue;
         }
         return Ok(Passphrase::new(first)?);
+    }
+}
+
+/// Makes one up, if the person wants that, and has it typed back.
+fn offer_one() -> Result<Option<Passphrase>, Failure> {
+    if ask_key("Make one up for you? [Y/n] ", "yn", 'y')? == 'n' {
+        return Ok(None);
+    }
+    let drawn = Passphrase::draw_words()?;
+    show_secret(&format!(
+        "\n    {}\n\nWrite it down now; it is not shown again.\n",
+        drawn.as_str()
+    ))?;
+    loop {
+        let typed = ask_hidden("Type it back (Enter: another one): ")?;
+        if typed.is_empty() {
+            return offer_one();
+        }
+        if same(&drawn, &typed) {
+            return Ok(Some(Passphrase::new(typed)?));
+        }
+        complain("That is not it.");
     }
 }
 

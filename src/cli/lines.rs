@@ -1,7 +1,6 @@
-//! Reads what is piped in, and files to attach, as text within bounds.
+//! Reads what is piped in as text within bounds.
 
 use std::io::Read;
-use std::path::Path;
 
 use super::failure::Failure;
 use super::output::stdin_is_terminal;
@@ -9,7 +8,6 @@ use crate::model::Text;
 
 /// The most that is read: a record holds 16 MiB, and JSON may need room for escapes.
 pub(super) const INPUT_BYTES_MAX: usize = 12 << 20;
-const ATTACHED_BYTES_MAX: usize = 8 << 20;
 
 /// Everything on standard input; nothing where that is a terminal.
 pub(super) fn piped() -> Result<Option<Text>, Failure> {
@@ -37,21 +35,4 @@ fn text_of(bytes: Vec<u8>) -> Result<Text, usize> {
     String::from_utf8(bytes)
         .map(Text::new)
         .map_err(|error| error.utf8_error().valid_up_to())
-}
-
-/// A text file, as it is put before a message.
-pub(super) fn attached(path: &Path) -> Result<Text, Failure> {
-    let fail = |what| Failure::Attachment {
-        path: path.to_owned(),
-        what,
-    };
-    let file = std::fs::File::open(path).map_err(|_| fail("it cannot be opened"))?;
-    let mut bytes = Vec::new();
-    file.take(ATTACHED_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|_| fail("it cannot be read"))?;
-    if bytes.len() > ATTACHED_BYTES_MAX {
-        return Err(fail("it is longer than 8 MiB"));
-    }
-    text_of(bytes).map_err(|_| fail("it is not text in UTF-8"))
 }

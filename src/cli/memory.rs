@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::{KindArg, MemoryAction, PurgeArgs, StatusArg};
+use super::browse;
 use super::failure::Failure;
 use super::mend;
 use super::output::{complain, one_line, print_json, print_line};
@@ -88,7 +89,7 @@ impl<'a> From<&'a Item> for Shown<'a> {
 }
 
 /// The word for a value, as JSON spells it.
-fn word<T: Serialize>(value: &T) -> String {
+pub(super) fn word<T: Serialize>(value: &T) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();
     json.as_str().unwrap_or_default().replace('_', " ")
 }
@@ -100,6 +101,9 @@ struct Desk {
 }
 
 pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failure> {
+    if matches!(action, MemoryAction::Browse) {
+        return browse::run(&shell, browse::What::Memory);
+    }
     if let MemoryAction::Forget { ids, purge: true } = action {
         let args = PurgeArgs {
             memory: ids,
@@ -156,6 +160,8 @@ impl Desk {
                 status: status.map(Status::from),
                 every: all,
             }),
+            // Taken before: it wants the whole screen.
+            MemoryAction::Browse => Ok(()),
             MemoryAction::Pending => self.list(Filter {
                 kind: None,
                 status: Some(Status::Pending),

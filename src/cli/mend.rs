@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::args::PurgeArgs;
+use super::checkup;
 use super::failure::Failure;
 use super::history::find;
 use super::memory::find_item;
@@ -94,7 +95,8 @@ fn advice(finding: impl Into<String>, advice: impl Into<String>) -> Advice {
     }
 }
 
-/// Explains in plain words what is there and what to do; needs no passphrase.
+/// Explains in plain words what is there and what to do; needs no passphrase. Asks the server of
+/// the model for its list, which tells it nothing.
 pub(super) fn doctor(shell: &Shell) -> Result<ExitCode, Failure> {
     let store = FileStore::open(&shell.paths.state_dir, &shell.paths.witness_dir)?;
     let mut rows = Vec::new();
@@ -140,6 +142,8 @@ pub(super) fn doctor(shell: &Shell) -> Result<ExitCode, Failure> {
             "keys are locked in memory, words on the screen are not: encrypt the swap space",
         ));
     }
+    let about_the_model = checkup::model(shell)?.into_iter();
+    rows.extend(about_the_model.map(|(finding, what)| advice(finding, what)));
     if shell.global.json {
         print_json(&rows)?;
         return Ok(ExitCode::SUCCESS);

@@ -6,27 +6,41 @@
 mod age_file;
 mod args;
 mod ask;
+mod attach;
+mod browse;
+mod budget;
+mod chart;
 mod chat;
+mod checkup;
 mod compaction;
 mod consent;
+mod editor;
 mod failure;
+mod first;
 mod guard;
 mod history;
+mod house_args;
 mod init;
 mod keeper;
 mod keys;
 mod lines;
+mod markdown;
 mod memory;
 mod memory_args;
 mod mend;
 mod output;
 mod passphrase;
 mod plain_file;
+mod profile;
 mod rekey;
+mod reply;
+mod roles;
 mod search;
 mod secret_input;
 mod settings;
 mod shell;
+mod stats;
+mod stats_page;
 mod status;
 mod talk;
 mod transfer;
@@ -131,6 +145,10 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Models(args)) => settings::models(&shell, &args),
         Some(Command::Config { action }) => settings::config(&shell, action),
         Some(Command::Keys { action }) => keys::run(shell, action),
+        Some(Command::Stats(args)) => stats::run(&shell, &args),
+        Some(Command::Roles { action }) => roles::run(&shell, action),
+        Some(Command::Profile { action }) => profile::run(shell, action),
+        Some(Command::Man { dir }) => settings::man(&shell, dir.as_deref()),
         Some(Command::Completions { shell: kind }) => settings::completions(kind),
     }
 }

@@ -110,6 +110,16 @@ pub(super) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
+/// Columns of the terminal that stdout, or else stderr, is; 80 where nobody knows.
+pub(super) fn terminal_columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    let size = size.or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
+    match size {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => 80,
+    }
+}
+
 /// A line on stderr that counts up while something takes long.
 pub(super) struct Meter {
     what: &'static str,

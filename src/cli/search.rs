@@ -8,13 +8,13 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::args::{Color, RoleArg, SearchArgs, SearchIn};
+use super::args::{RoleArg, SearchArgs, SearchIn};
 use super::failure::Failure;
 use super::history::{find, local};
 use super::output::{harmless, one_line, print_json, print_line, stdout_is_terminal};
 use super::shell::{Shell, now};
 use crate::chat::{
-    ChatError, Conversations, Found, FoundKind, Recall, SomeConversations, transcript,
+    ChatError, Conversations, Found, FoundKind, Recall, Session, SomeConversations, transcript,
 };
 use crate::keeper::Opened;
 use crate::memory::Memory;
@@ -53,12 +53,7 @@ pub(super) struct Marks(pub &'static str, pub &'static str);
 impl Marks {
     /// Bold where there are colours.
     pub(super) fn of(shell: &Shell) -> Marks {
-        let colored = match shell.global.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => stdout_is_terminal() && !shell.environment.no_color,
-        };
-        if colored {
+        if shell.colors(stdout_is_terminal()) {
             Marks("\x1b[1m", "\x1b[0m")
         } else {
             Marks("", "")
@@ -109,6 +104,37 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
         memory.save(&mut vault).ok();
     }
     shell.verdict(&mut vault)
+}
+
+/// What a chat shows of a search: a line for each hit, and where it is.
+pub(super) struct Shown {
+    pub line: String,
+    pub place: Option<(Id, Id)>,
+}
+
+/// The same search within a chat, by what is open there.
+pub(super) fn within(session: &mut Session, args: &SearchArgs) -> Result<Vec<Shown>, Failure> {
+    let mut filter = filter(args)?;
+    if let Some(prefix) = &args.cid {
+        filter.conversation = Some(find(&session.conversations()?.fold, prefix)?);
+    }
+    let query = Query::parse(&args.query.join(" "));
+    let found = session.find(&query, filter, args.limit, now())?;
+    let shown = found.iter().map(|found| Shown {
+        line: format!(
+            "{}  {}  {}",
+            local(found.at),
+            who(&found.is),
+            marked(found, Marks("", ""))
+        ),
+        place: match found.is {
+            FoundKind::Message {
+                id, conversation, ..
+            } => Some((conversation, id)),
+            FoundKind::Item { .. } => None,
+        },
+    });
+    Ok(shown.collect())
 }
 
 fn filter(args: &SearchArgs) -> Result<Filter, Failure> {

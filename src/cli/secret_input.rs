@@ -56,7 +56,23 @@ pub(super) fn has_terminal() -> bool {
 
 /// Asks for a line that is not shown.
 pub(super) fn ask_hidden(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    ask(prompt, false)
+}
+
+/// Asks for a line that is shown as it is typed.
+pub(super) fn ask_line(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    ask(prompt, true)
+}
+
+/// Shows a secret on the terminal itself, wherever the output goes.
+pub(super) fn show_secret(text: &str) -> Result<(), Failure> {
     let mut tty = Tty::open(false)?;
+    tty.say(text);
+    Ok(())
+}
+
+fn ask(prompt: &str, shown: bool) -> Result<Zeroizing<String>, Failure> {
+    let mut tty = Tty::open(shown)?;
     tty.say(prompt);
     let mut line = Zeroizing::new(Vec::with_capacity(BYTES_MAX));
     let mut byte = Zeroizing::new([0_u8; 1]);
@@ -74,7 +90,12 @@ pub(super) fn ask_hidden(prompt: &str) -> Result<Zeroizing<String>, Failure> {
                 return Err(Failure::Interrupted);
             }
             b'\r' | b'\n' | 0x04 => break,
-            0x08 | 0x7f => drop_last_char(&mut line),
+            0x08 | 0x7f => {
+                if shown && !line.is_empty() {
+                    tty.say("\x08 \x08");
+                }
+                drop_last_char(&mut line);
+            }
             0x15 => line.clear(),
             other if line.len() < BYTES_MAX => line.push(other),
             _ => {}

@@ -1,16 +1,18 @@
 //! `agent config`, `agent models`, `agent completions`: no vault is opened where none is needed.
 
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 
 use clap::CommandFactory;
 use serde::Serialize;
 
 use super::args::{Cli, ConfigAction, ModelsArgs};
+use super::editor;
 use super::failure::Failure;
 use super::output::{complain, one_line, print_json, print_line};
 use super::shell::Shell;
 use super::talk;
-use crate::config::{self, CHILD_MUST_NOT_SEE, KEYS};
+use crate::config::{self, KEYS};
 use crate::provider::{ModelInfo, ProviderError};
 use crate::store::FileStore;
 use crate::vault::{LockedVault, ProviderKeys};
@@ -71,32 +73,7 @@ fn list(shell: &Shell) -> Result<(), Failure> {
 }
 
 fn edit(shell: &Shell) -> Result<(), Failure> {
-    let editor = shell
-        .environment
-        .editor
-        .clone()
-        .unwrap_or_else(|| "vi".into());
-    let shown = editor.to_string_lossy().into_owned();
-    // A command line, quotes and all: as git and crontab take it.
-    let mut script = editor;
-    script.push(" \"$1\"");
-    let mut command = Command::new("/bin/sh");
-    command
-        .arg("-c")
-        .arg(script)
-        .arg("sh")
-        .arg(&shell.paths.config_file);
-    for name in CHILD_MUST_NOT_SEE
-        .iter()
-        .copied()
-        .chain(shell.config.key_variables())
-    {
-        command.env_remove(name);
-    }
-    let status = command.status();
-    if !status.is_ok_and(|status| status.success()) {
-        return Err(Failure::Editor(shown));
-    }
+    editor::open(shell, &shell.paths.config_file, None)?;
     config::load(&shell.paths.config_file)?;
     Ok(())
 }
@@ -188,7 +165,7 @@ fn is_unconfigured(failure: &Failure) -> bool {
 }
 
 /// Keys that are sealed, if the vault can be opened without asking.
-fn sealed_keys(shell: &Shell) -> Result<ProviderKeys, Failure> {
+pub(super) fn sealed_keys(shell: &Shell) -> Result<ProviderKeys, Failure> {
     let Some(passphrase) = super::passphrase::given(&shell.global, &shell.environment)? else {
         return Ok(ProviderKeys::default());
     };
@@ -197,6 +174,27 @@ fn sealed_keys(shell: &Shell) -> Result<ProviderKeys, Failure> {
     };
     let vault = LockedVault::open(std::sync::Arc::new(store), shell.wait())?.unlock(&passphrase)?;
     Ok(vault.provider_keys()?)
+}
+
+/// The manual page of the whole, or a page for each command in a directory.
+pub(super) fn man(shell: &Shell, dir: Option<&Path>) -> Result<ExitCode, Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let Some(dir) = dir else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command)
+            .render(&mut page)
+            .map_err(Failure::Output)?;
+        super::output::print(&String::from_utf8_lossy(&page))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let written = clap_mangen::generate_to(command, dir);
+    written.map_err(|source| Failure::ExportFile {
+        path: dir.to_owned(),
+        source,
+    })?;
+    shell.note(&format!("written to {}", dir.display()));
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn completions(kind: clap_complete::Shell) -> Result<ExitCode, Failure> {

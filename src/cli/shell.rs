@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::args::Global;
+use super::args::{Color, Global};
 use super::failure::Failure;
 use super::output::{complain, stderr_is_terminal};
 use super::passphrase;
 use super::secret_input::ask_hidden;
-use crate::config::{self, ApiKey, Config, Environment, Paths};
+use crate::config::{self, ApiKey, Config, Environment, Paths, Prices};
 use crate::keeper::{Client, Condition, Handover, KeeperError, Opened, Place};
 use crate::model::Timestamp;
 use crate::seal::{RecoveryCode, VaultId, keys_are_locked};
@@ -68,9 +68,31 @@ impl Shell {
         }
     }
 
+    /// Whether only text may be written: for screen readers, and terminals that can do no more.
+    pub(super) fn is_plain(&self) -> bool {
+        let dumb = self.environment.term.as_deref() == Some("dumb");
+        self.global.plain || self.environment.plain || dumb
+    }
+
+    /// Whether a stream is written to in colours.
+    pub(super) fn colors(&self, is_terminal: bool) -> bool {
+        match self.global.color {
+            _ if self.is_plain() => false,
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && !self.environment.no_color,
+        }
+    }
+
+    /// The table of prices, with the person's own beside the settings.
+    pub(super) fn prices(&self) -> Result<Prices, Failure> {
+        let file = self.paths.config_file.with_file_name("prices.toml");
+        Ok(Prices::load(&file)?)
+    }
+
     /// Whether long work shows how far it is.
     pub(super) fn shows_progress(&self) -> bool {
-        stderr_is_terminal() && !self.global.quiet && !self.global.json
+        stderr_is_terminal() && !self.is_plain() && !self.global.quiet && !self.global.json
     }
 
     pub(super) fn wait(&self) -> Wait {

@@ -1,18 +1,16 @@
 //! What `ask` and `chat` have in common: settings, the session, one turn on the terminal.
 
-use std::path::PathBuf;
-
 use super::args::Talk;
+use super::budget;
 use super::compaction;
 use super::failure::Failure;
-use super::lines::attached;
-use super::output::{harmless, print};
+use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
-use crate::chat::{Answer, Opening, Recall, Session, Settings, Told};
+use crate::chat::{Answer, Opening, Recall, Session, Settings};
 use crate::keeper::Opened;
 use crate::memory::Budgets;
-use crate::model::{Block, Id, Surface, Text};
-use crate::provider::{Chosen, Notice, select};
+use crate::model::{Id, Surface, Text};
+use crate::provider::{Chosen, select};
 use crate::vault::{ProviderKeys, ScratchLog};
 
 /// The settings of a sitting, from the options and the configuration.
@@ -85,6 +83,39 @@ pub(super) fn session(
     Ok(session)
 }
 
+/// Talks under the role that the options name, if they do.
+pub(super) fn take_role(session: &mut Session, talk: &Talk) -> Result<(), Failure> {
+    match &talk.role {
+        Some(name) => Ok(session.take_role(name)?),
+        None => Ok(()),
+    }
+}
+
+/// The models that are known without asking anybody, each with what is known of it.
+pub(super) fn model_names(shell: &Shell) -> Vec<(String, String)> {
+    let priced = shell
+        .prices()
+        .map(|prices| prices.models())
+        .unwrap_or_default();
+    let named = shell.config.providers.iter().map(|(name, settings)| {
+        let model = settings.model.as_ref();
+        model.map_or_else(|| name.clone(), |model| format!("{name}/{model}"))
+    });
+    let mut names: Vec<String> = ["offline", "anthropic", "openai", "ollama"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(named)
+        .chain(shell.config.model.clone())
+        .chain(priced)
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .map(|name| (name, String::new()))
+        .collect()
+}
+
 /// A session that is kept nowhere.
 pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
     Ok(Session::open(
@@ -93,24 +124,6 @@ pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
         settings,
         Opening::New,
     )?)
-}
-
-/// A message with the files that go before it. Words of a file are not what the person typed.
-pub(super) fn with_attachments(files: &[PathBuf], text: Text) -> Result<Vec<Block>, Failure> {
-    let mut content = Vec::new();
-    for file in files {
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let mut whole = Text::new(format!("[file {}]\n", super::output::one_line(&name)));
-        whole.push_str(attached(file)?.trim_end());
-        whole.push_str("\n[end of file]\n");
-        content.push(Block::attached(whole));
-    }
-    content.push(Block::said(text));
-    Ok(content)
 }
 
 /// Under what name a conversation is marked as open in a window.
@@ -130,11 +143,10 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     built.map_err(Failure::Runtime)
 }
 
-/// Where a reply goes as it comes.
-pub(super) enum Display {
-    Streamed,
-    /// Printed by the caller when it is complete.
-    Held,
+/// An answer, and how long it took.
+pub(super) struct Answered {
+    pub answer: Answer,
+    pub timing: Timing,
 }
 
 /// Asks for the answer to what was said last, showing it as it comes; Ctrl-C ends it early.
@@ -142,35 +154,15 @@ pub(super) fn answer(
     shell: &Shell,
     session: &mut Session,
     chosen: &Chosen,
-    display: &Display,
-) -> Result<Answer, Failure> {
+    display: Display,
+) -> Result<Answered, Failure> {
     compaction::if_needed(shell, session, chosen);
     let recalled = session.recall(chosen.provider.as_ref(), now())?;
     let composed = session.compose(chosen.provider.as_ref(), &chosen.model, &recalled, now())?;
-    let mut lost: Option<Failure> = None;
-    let mut tell = |told: Told| match told {
-        Told::Text(piece) => {
-            if matches!(display, Display::Streamed) && lost.is_none() {
-                lost = print(&harmless(&piece)).err();
-            }
-        }
-        Told::Notice(Notice::Retrying {
-            attempt,
-            after_ms,
-            status,
-        }) => {
-            let why = status.map_or("no connection".to_owned(), |s| format!("status {s}"));
-            shell.note(&format!(
-                "({why}; trying again, {attempt}, in {after_ms} ms)"
-            ));
-        }
-        Told::Notice(Notice::Model(name)) => {
-            if shell.global.verbose {
-                shell.note(&format!("(model: {name})"));
-            }
-        }
-    };
+    budget::obtain(shell, session, &composed, chosen)?;
     let runtime = runtime()?;
+    let waits = chosen.provider.host().is_some();
+    let mut stage = Stage::new(shell, display, waits);
     let answered = runtime.block_on(async {
         let interrupt = async {
             tokio::signal::ctrl_c().await.ok();
@@ -181,13 +173,18 @@ pub(super) fn answer(
                 composed,
                 now,
                 interrupt,
-                &mut tell,
+                &mut |told| stage.tell(told),
             )
             .await
     });
+    let timing = stage.end();
     let answer = answered?;
-    match lost {
-        Some(Failure::BrokenPipe) | None => Ok(answer),
-        Some(other) => Err(other),
+    match timing {
+        Ok(timing) => Ok(Answered { answer, timing }),
+        Err(Failure::BrokenPipe) => Ok(Answered {
+            answer,
+            timing: Timing::default(),
+        }),
+        Err(other) => Err(other),
     }
 }

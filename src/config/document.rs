@@ -101,6 +101,7 @@ fn item(given: &Given<'_>) -> Item {
         Given::Word(word) => (*word).into(),
         Given::Integer(n) => (*n).into(),
         Given::Decimal(n) => (*n).into(),
+        Given::Flag(flag) => (*flag).into(),
         Given::Words(words) => words.iter().copied().collect::<Array>().into(),
         Given::Other => unreachable!("a field takes none of these"),
     };
@@ -183,6 +184,7 @@ fn given(item: &Item) -> Given<'_> {
     match item.as_value() {
         Some(Value::String(word)) => Given::Word(word.value()),
         Some(Value::Integer(n)) => Given::Integer(*n.value()),
+        Some(Value::Boolean(flag)) => Given::Flag(*flag.value()),
         Some(Value::Float(n)) => Given::Decimal(*n.value()),
         Some(Value::Array(array)) if words(array) => {
             Given::Words(array.iter().filter_map(Value::as_str).collect())

@@ -59,6 +59,8 @@ pub struct Environment {
     pub no_color: bool,
     /// `TERM`
     pub term: Option<String>,
+    /// `AGENT_PLAIN`, set to anything but nothing: text only, for screen readers.
+    pub plain: bool,
     /// `VISUAL`, else `EDITOR`; a command line.
     pub editor: Option<OsString>,
     /// `PAGER`; a command line.
@@ -96,6 +98,7 @@ impl Environment {
             trace: text("AGENT_TRACE")?,
             no_color: raw("NO_COLOR").is_some(),
             term: text("TERM")?,
+            plain: raw("AGENT_PLAIN").is_some(),
             editor: raw("VISUAL").or_else(|| raw("EDITOR")),
             pager: raw("PAGER"),
             anthropic_base_url: text("ANTHROPIC_BASE_URL")?,

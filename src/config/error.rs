@@ -27,6 +27,8 @@ pub enum ConfigError {
         line: usize,
         column: usize,
     },
+    #[error("{} is not a table of prices", path.display())]
+    Prices { path: PathBuf },
     #[error("{}`{key}` is not a setting{}", at(*line), near(nearest.as_deref()))]
     UnknownKey {
         key: String,

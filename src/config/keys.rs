@@ -81,6 +81,18 @@ pub const KEYS: &[KeyInfo] = &[
         "how long a provider may fall silent in the middle of an answer",
     ),
     key("timeouts.total_seconds", "how long a whole answer may take"),
+    key(
+        "markdown",
+        "whether replies are drawn as Markdown on a terminal: true or false",
+    ),
+    key(
+        "monthly_limit",
+        "US dollars a month above which every request is asked about; unset means no limit",
+    ),
+    key(
+        "large_request_tokens",
+        "a request of more tokens is asked about first; 0 means never",
+    ),
     key("consent", "hosts that words may go to without a question"),
     key(
         "tls_ca_file",
@@ -151,8 +163,8 @@ fn nearest(name: &str) -> Option<String> {
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's distance; the names are at most 128 characters.
-fn distance(a: &str, b: &str) -> usize {
+/// How many letters make one word of another (Levenshtein); for words of at most 128 characters.
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {

@@ -8,13 +8,15 @@ mod environment;
 mod error;
 mod keys;
 mod paths;
+mod prices;
 mod secret;
 mod settings;
 
 pub use document::{load, set, unset};
 pub use environment::{CHILD_MUST_NOT_SEE, Directories, Environment};
 pub use error::ConfigError;
-pub use keys::{KEYS, KeyInfo};
+pub use keys::{KEYS, KeyInfo, distance};
 pub use paths::{Paths, Profile};
+pub use prices::{Prices, Tokens};
 pub use secret::ApiKey;
 pub use settings::{Config, MemoryBudgets, ProviderConfig, ProviderKind, Timeouts, When};

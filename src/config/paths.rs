@@ -50,6 +50,8 @@ impl fmt::Display for Profile {
 pub struct Paths {
     pub profile: Profile,
     pub state_dir: PathBuf,
+    /// Where the vaults of all profiles lie.
+    pub profiles_dir: PathBuf,
     pub config_file: PathBuf,
     pub witness_dir: PathBuf,
 }
@@ -79,6 +81,7 @@ impl Paths {
         Ok(Paths {
             profile,
             state_dir,
+            profiles_dir: base.data.join("agent"),
             config_file,
             witness_dir: base.state.join("agent").join("witness"),
         })

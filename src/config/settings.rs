@@ -24,6 +24,12 @@ pub struct Config {
     /// Unset: deleted things wait for `agent purge`.
     pub purge_after_days: Option<u32>,
     pub timeouts: Timeouts,
+    /// Replies are drawn as Markdown on a terminal.
+    pub markdown: bool,
+    /// US dollars a month above which the person is asked.
+    pub monthly_limit: Option<f64>,
+    /// 0: never.
+    pub large_request_tokens: u32,
     /// Hosts that words may go to without a question.
     pub consent: Vec<String>,
     /// PEM certificates trusted besides the ones built in.
@@ -110,6 +116,9 @@ impl Default for Config {
             lock_wait_seconds: 10,
             purge_after_days: None,
             timeouts: Timeouts::default(),
+            markdown: true,
+            monthly_limit: None,
+            large_request_tokens: 60_000,
             consent: Vec::new(),
             tls_ca_file: None,
             providers: BTreeMap::new(),
@@ -215,6 +224,9 @@ impl Config {
             }
             "timeouts.idle_seconds" => Field::Number(&mut self.timeouts.idle_seconds, 1..=86_400),
             "timeouts.total_seconds" => Field::Number(&mut self.timeouts.total_seconds, 1..=86_400),
+            "markdown" => Field::Flag(&mut self.markdown),
+            "monthly_limit" => Field::Decimal(&mut self.monthly_limit, 0.0..=1e6),
+            "large_request_tokens" => Field::Number(&mut self.large_request_tokens, 0..=10_000_000),
             "consent" => Field::List(&mut self.consent),
             "tls_ca_file" => Field::Path(&mut self.tls_ca_file),
             _ => return None,
@@ -250,6 +262,7 @@ pub(super) enum Given<'a> {
     Integer(i64),
     Decimal(f64),
     Words(Vec<&'a str>),
+    Flag(bool),
     /// Of a shape that no key has.
     Other,
 }
@@ -265,6 +278,7 @@ pub(super) enum Field<'a> {
     MaybeNumber(&'a mut Option<u32>, RangeInclusive<u32>),
     Decimal(&'a mut Option<f64>, RangeInclusive<f64>),
     Days(&'a mut Option<u32>),
+    Flag(&'a mut bool),
     List(&'a mut Vec<String>),
 }
 
@@ -276,6 +290,7 @@ impl Field<'_> {
                 text.parse().map_or(Given::Other, Given::Integer)
             }
             Field::Decimal(..) => text.parse().map_or(Given::Other, Given::Decimal),
+            Field::Flag(_) => text.parse().map_or(Given::Other, Given::Flag),
             Field::List(_) => {
                 let words = text.split(',').map(str::trim);
                 Given::Words(words.filter(|word| !word.is_empty()).collect())
@@ -327,6 +342,10 @@ impl Field<'_> {
                 **place = days(word);
                 place.is_some()
             }
+            (Field::Flag(place), Given::Flag(flag)) => {
+                **place = *flag;
+                true
+            }
             (Field::List(place), Given::Words(words)) if words.iter().all(|w| is_line(w)) => {
                 **place = words.iter().map(|word| (*word).to_owned()).collect();
                 true
@@ -351,6 +370,7 @@ impl Field<'_> {
                 format!("a number from {} to {}", range.start(), range.end())
             }
             Field::Days(_) => "a time like `30d` or `4w`".into(),
+            Field::Flag(_) => "`true` or `false`".into(),
             Field::List(_) => "a list of lines of text".into(),
         }
     }
@@ -365,6 +385,7 @@ impl Field<'_> {
             Field::MaybeNumber(place, _) => place.map(|n| n.to_string()),
             Field::Decimal(place, _) => place.map(|n| n.to_string()),
             Field::Days(place) => place.map(|days| format!("{days}d")),
+            Field::Flag(place) => Some(place.to_string()),
             Field::List(place) if place.is_empty() => None,
             Field::List(place) => Some(place.join(", ")),
         }

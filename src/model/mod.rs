@@ -17,7 +17,7 @@ pub use jiff::Timestamp;
 pub use memory::{Item, Kind, MemoryEvent, MemoryOp, Source, SourceClass, Status};
 pub use message::{Attachment, Block, Message, Role, Stop, Usage};
 pub use record::{
-    Consent, Imported, Lost, Moved, Record, RecordError, Rekeyed, Restored, SessionEvent,
-    SessionOp, Surface, Work, WorkOp,
+    Consent, Imported, Lost, Moved, Record, RecordError, Rekeyed, Restored, RoleEvent,
+    SessionEvent, SessionOp, Surface, Work, WorkOp,
 };
 pub use text::{Id, Text};

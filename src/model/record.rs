@@ -20,6 +20,8 @@ pub enum Record {
     Summary(Summary),
     Work(Work),
     Consent(Consent),
+    /// A system prompt under a name.
+    Role(RoleEvent),
     /// Last record of a rewritten epoch.
     Rekeyed(Rekeyed),
     /// Stands where a record was purged, so that numbers stay.
@@ -110,6 +112,15 @@ pub struct Consent {
     pub at: Timestamp,
     pub host: String,
     pub granted: bool,
+}
+
+/// A named system prompt, as the person wrote it; without a prompt, the name is free again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleEvent {
+    pub at: Timestamp,
+    pub name: Text,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Text>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

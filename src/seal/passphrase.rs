@@ -4,6 +4,12 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::SealError;
+use super::keys::Random;
+
+/// Six bits a syllable: enough that nobody guesses all of them, slow as each guess is made.
+const SYLLABLES: usize = 12;
+const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
+const VOWELS: &[u8; 4] = b"aiou";
 
 /// A passphrase in Unicode NFC, wiped on drop.
 pub struct Passphrase(Zeroizing<Vec<u8>>);
@@ -26,6 +32,23 @@ impl Passphrase {
         Ok(Passphrase(Zeroizing::new(
             std::mem::take(&mut *normal).into_bytes(),
         )))
+    }
+
+    /// Draws one that can be said and typed: four words of three syllables, of which there are
+    /// 2^72.
+    pub fn draw_words() -> Result<Zeroizing<String>, SealError> {
+        let random: Zeroizing<[u8; SYLLABLES]> = Zeroizing::new(Random::bytes()?);
+        let mut words = Zeroizing::new(String::with_capacity(3 * SYLLABLES));
+        for (n, byte) in random.iter().enumerate() {
+            if n > 0 && n.is_multiple_of(3) {
+                words.push(' ');
+            }
+            // Of 64 each is as likely as any other.
+            let (consonant, vowel) = (usize::from(byte >> 2) % 16, usize::from(byte & 3));
+            words.push(char::from(CONSONANTS[consonant]));
+            words.push(char::from(VOWELS[vowel]));
+        }
+        Ok(words)
     }
 
     /// Takes over bytes of a file, a descriptor or a command; one trailing line end is dropped.
@@ -59,6 +82,19 @@ impl Passphrase {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drawn_passphrase_is_four_words_that_differ_each_time() {
+        let drawn = Passphrase::draw_words().unwrap();
+        let words: Vec<&str> = drawn.split(' ').collect();
+        assert_eq!(words.len(), 4, "{words:?}");
+        assert!(words.iter().all(|word| word.len() == 6));
+        assert_ne!(*drawn, *Passphrase::draw_words().unwrap());
+        let all = (0..64).map(|_| Passphrase::draw_words().unwrap());
+        let letters: std::collections::BTreeSet<char> =
+            all.flat_map(|d| d.chars().collect::<Vec<_>>()).collect();
+        assert_eq!(letters.len(), 16 + 4 + 1, "every syllable is drawn");
+    }
 
     fn of(bytes: &[u8]) -> Result<Vec<u8>, SealError> {
         Passphrase::from_bytes(Zeroizing::new(bytes.to_vec())).map(|p| p.bytes().to_vec())

@@ -10,6 +10,7 @@ const PROMPT: &str = "› ";
 
 /// A chat with a scripted server, at its first prompt.
 fn chat(home: &Home, server: &Server, args: &[&str]) -> Terminal {
+    home.learns_nothing_at_the_end();
     let run = home
         .bare(["chat"])
         .args(args)
@@ -45,6 +46,8 @@ fn the_first_start_makes_a_vault_and_goes_on_to_the_chat() {
     terminal.type_line(PASSPHRASE);
     terminal.wait_for("Once more: ");
     terminal.type_line(PASSPHRASE);
+    terminal.wait_for("Who shall answer?");
+    terminal.press("\r");
     terminal.wait_for("Talking to offline");
     terminal.wait_for(PROMPT);
     terminal.type_line("remember that my cat is called Mirabelle");
@@ -88,6 +91,8 @@ fn a_weak_passphrase_is_warned_about() {
     terminal.wait_for("New passphrase: ");
     terminal.type_line("");
     terminal.wait_for("must not be empty");
+    terminal.wait_for("Make one up for you? [Y/n]");
+    terminal.press("n");
     terminal.wait_for("New passphrase: ");
     terminal.type_line("password");
     terminal.wait_for("very weak");
@@ -176,7 +181,7 @@ fn its_commands_do_what_help_says() {
     let server = Server::new(vec![anthropic(&["Answered."])]);
     let mut terminal = chat(&home, &server, &[]);
     terminal.type_line("/help");
-    for command in ["/memory", "/forget", "/model", "/lock", "/quit"] {
+    for command in ["/model", "/memory", "/forget", "/lock", "/quit"] {
         terminal.wait_for(command);
     }
     terminal.wait_for(PROMPT);

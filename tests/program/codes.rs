@@ -264,6 +264,7 @@ fn an_interrupt_is_130() {
 #[test]
 fn a_piped_chat_can_be_interrupted_between_its_lines() {
     let home = Home::with_vault();
+    home.learns_nothing_at_the_end();
     let server = Server::new(vec![slow_start("one"), anthropic(&["two"])]);
     let mut running = server.anthropic(home.agent(["chat"])).start_open();
     running.say("first line\n");

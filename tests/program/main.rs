@@ -7,9 +7,12 @@
     reason = "a test makes files and damages them as it likes"
 )]
 
+mod browsing;
 mod chatting;
 mod codes;
+mod commands;
 mod damage;
+mod living;
 mod memory;
 mod moving;
 mod output;

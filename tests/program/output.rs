@@ -48,6 +48,7 @@ fn stdout_carries_the_answer_and_nothing_else() {
 #[test]
 fn a_piped_chat_prints_answers_only() {
     let home = Home::with_vault();
+    home.learns_nothing_at_the_end();
     let server = Server::new(vec![anthropic(&["one"]), anthropic(&["two\n"])]);
     let chat = server.anthropic(home.agent(["chat"]));
     let out = chat

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
@@ -14,8 +15,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::world::{PATIENCE, Run};
 
-const ROWS: u16 = 60;
-const COLUMNS: u16 = 160;
+/// Rows and columns.
+const SIZE: (u16, u16) = (60, 160);
 
 struct View {
     parser: vt100::Parser,
@@ -39,9 +40,18 @@ impl Terminal {
         Self::start_with_output(run, None)
     }
 
+    /// Starts the program on a terminal of this many rows and columns.
+    pub fn start_sized(run: Run, size: (u16, u16)) -> Self {
+        Self::start_with(run, None, size)
+    }
+
     /// Starts the program on a terminal, with standard output elsewhere if so told.
+    pub fn start_with_output(run: Run, output: Option<File>) -> Self {
+        Self::start_with(run, output, SIZE)
+    }
+
     #[expect(unsafe_code, reason = "the terminal is taken between fork and exec")]
-    pub fn start_with_output(mut run: Run, output: Option<File>) -> Self {
+    fn start_with(mut run: Run, output: Option<File>, size: (u16, u16)) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).unwrap();
         grantpt(&master).unwrap();
@@ -49,13 +59,7 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).unwrap();
         let both = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let line = rustix::fs::open(name, both, Mode::empty()).unwrap();
-        let size = rustix::termios::Winsize {
-            ws_row: ROWS,
-            ws_col: COLUMNS,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        rustix::termios::tcsetwinsize(&line, size).unwrap();
+        rustix::termios::tcsetwinsize(&line, winsize(size)).unwrap();
         let stream = || Stdio::from(line.try_clone().unwrap());
         run.command.stdin(stream()).stderr(stream());
         run.command.stdout(output.map_or_else(stream, Stdio::from));
@@ -72,7 +76,7 @@ impl Terminal {
         drop(line);
         Terminal {
             child,
-            view: watch(&master),
+            view: watch(&master, size),
             keyboard: File::from(master),
             from: 0,
         }
@@ -80,6 +84,30 @@ impl Terminal {
 
     pub fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Gives the terminal another size, as dragging its window does.
+    pub fn resize(&mut self, size: (u16, u16)) {
+        let mut view = self.view.0.lock().unwrap();
+        let (rows, columns) = nonzero(size);
+        view.parser.set_size(rows, columns);
+        drop(view);
+        rustix::termios::tcsetwinsize(&self.keyboard, winsize(size)).unwrap();
+    }
+
+    /// Waits until the screen is as `fits` wants it.
+    #[track_caller]
+    pub fn wait_until(&mut self, fits: impl Fn(&str) -> bool) -> String {
+        let view = self.view.0.lock().unwrap();
+        let wrong = |view: &mut View| !view.closed && !fits(&view.parser.screen().contents());
+        let (view, late) = self
+            .view
+            .1
+            .wait_timeout_while(view, PATIENCE, wrong)
+            .unwrap();
+        let screen = view.parser.screen().contents();
+        assert!(!late.timed_out() && fits(&screen), "the screen:\n{screen}");
+        screen
     }
 
     /// Types a line.
@@ -159,9 +187,22 @@ impl Drop for Terminal {
     }
 }
 
-fn watch(master: &OwnedFd) -> Arc<(Mutex<View>, Condvar)> {
-    let rows = std::num::NonZeroU16::new(ROWS).unwrap();
-    let columns = std::num::NonZeroU16::new(COLUMNS).unwrap();
+fn winsize((rows, columns): (u16, u16)) -> rustix::termios::Winsize {
+    rustix::termios::Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
+fn nonzero((rows, columns): (u16, u16)) -> (NonZeroU16, NonZeroU16) {
+    let sound = |n| NonZeroU16::new(n).unwrap();
+    (sound(rows), sound(columns))
+}
+
+fn watch(master: &OwnedFd, size: (u16, u16)) -> Arc<(Mutex<View>, Condvar)> {
+    let (rows, columns) = nonzero(size);
     let view = View {
         parser: vt100::Parser::new(rows, columns, 0),
         bytes: Vec::new(),

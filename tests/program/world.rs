@@ -87,6 +87,13 @@ impl Home {
         home
     }
 
+    /// With chats that are not looked through at their end, so that a scripted server is asked only
+    /// what the test says.
+    pub fn learns_nothing_at_the_end(&self) {
+        let set = self.agent(["config", "set", "memory.extract", "never"]);
+        set.run().expect_code(0);
+    }
+
     pub fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }

@@ -5,14 +5,19 @@
 
 use std::io;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 
 use rustyline::config::{Behavior, BellStyle, Builder};
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{Config, Editor as Rustyline, ExternalPrinter};
+use rustyline::{
+    Cmd, CompletionType, Config, Editor as Rustyline, EventHandler, ExternalPrinter, KeyCode,
+    KeyEvent, Modifiers,
+};
 
 use super::super::failure::Failure;
 use super::Event;
+use super::words::{Typing, Words, message};
 use crate::model::Text;
 
 /// What came of a prompt.
@@ -37,9 +42,9 @@ pub(super) struct Editor {
 /// Lines of history that are offered.
 const HISTORY_MAX: usize = 1000;
 
-type Inner = Rustyline<(), MemHistory>;
+type Inner = Rustyline<Typing, MemHistory>;
 
-fn make() -> rustyline::Result<Inner> {
+fn make(words: Arc<Mutex<Words>>) -> rustyline::Result<Inner> {
     let config: Config = Builder::new()
         .max_history_size(HISTORY_MAX)?
         .history_ignore_dups(true)?
@@ -47,17 +52,25 @@ fn make() -> rustyline::Result<Inner> {
         .auto_add_history(true)
         .bracketed_paste(true)
         .bell_style(BellStyle::None)
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
         // The prompt is for the terminal, also where stdout goes to a file.
         .behavior(Behavior::PreferTerm)
         .build();
     let history = MemHistory::with_config(&config);
-    Rustyline::with_history(config, history)
+    let mut inner = Rustyline::with_history(config, history)?;
+    inner.set_helper(Some(Typing(words)));
+    let alt_enter = KeyEvent(KeyCode::Enter, Modifiers::ALT);
+    for key in [alt_enter, KeyEvent::ctrl('J')] {
+        inner.bind_sequence(key, EventHandler::Simple(Cmd::Newline));
+    }
+    Ok(inner)
 }
 
 impl Editor {
     /// Starts the thread; what is typed is sent to `events`.
-    pub(super) fn start(events: Sender<Event>) -> Result<Self, Failure> {
-        let mut inner = make().map_err(|error| Failure::Input(io::Error::other(error)))?;
+    pub(super) fn start(events: Sender<Event>, words: Arc<Mutex<Words>>) -> Result<Self, Failure> {
+        let mut inner = make(words).map_err(|error| Failure::Input(io::Error::other(error)))?;
         let print = inner.create_external_printer().ok().map(|mut printer| {
             let print: Box<dyn FnMut(String) + Send> = Box::new(move |line| {
                 printer.print(line).ok();
@@ -107,14 +120,14 @@ impl Editor {
 }
 
 fn remember(inner: &mut Inner, lines: &[Text]) {
-    for line in lines.iter().filter(|line| !line.contains('\n')) {
+    for line in lines {
         inner.add_history_entry(line.as_str()).ok();
     }
 }
 
 fn read(inner: &mut Inner) -> Line {
     match inner.readline("› ") {
-        Ok(line) => Line::Typed(line),
+        Ok(line) => Line::Typed(message(&line)),
         Err(ReadlineError::Interrupted) => Line::Interrupted,
         Err(ReadlineError::Eof) => Line::End,
         Err(ReadlineError::Io(error)) => Line::Failed(error),

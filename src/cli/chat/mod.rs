@@ -1,35 +1,43 @@
 //! `agent chat`: the private chat on a terminal, or line by line from a pipe.
 
+mod asking;
 mod commands;
 mod editor;
 mod piped;
+mod remembering;
+mod turning;
+mod words;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::args::{ChatArgs, InitArgs};
+use super::args::ChatArgs;
 use super::ask::say_after;
+use super::attach::{self, Bundle};
 use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
+use super::first;
 use super::history::local;
-use super::init;
 use super::memory::learn::{self, Left};
-use super::output::{complain, one_line, print, stderr_is_terminal, stdin_is_terminal, whisper};
-use super::secret_input::{ask_hidden, ask_key, has_terminal};
+use super::output::{complain, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
+use super::reply::{self, Display};
+use super::secret_input::{ask_hidden, has_terminal};
 use super::shell::{Shell, now};
-use super::talk::{self, Display};
+use super::talk::{self, Answered};
 use super::watch::POLL;
 use crate::chat::{ChatError, News, Opening, Session};
 use crate::keeper::Opened;
-use crate::model::{Block, Id, Stop, Surface, Text};
+use crate::memory::Filter;
+use crate::model::{Id, Stop, Surface, Text};
 use crate::provider::{Chosen, Why};
 use crate::seal::Passphrase;
 use crate::store::{Claim, Store, StoreError, Watching};
 use crate::vault::{LockedVault, ProviderKeys, RemoteError, VaultError};
 use commands::{Command, Outcome};
 use editor::{Editor, Line};
+use words::Words;
 
 /// What wakes a chat that waits for its person.
 enum Event {
@@ -52,17 +60,27 @@ pub(super) struct Chatting {
     consented: bool,
     /// What went into the last request, for `/why`.
     last: Option<crate::chat::Composed>,
-    /// Files to put before the next message.
+    /// Files that go with the next message.
     attach: Vec<std::path::PathBuf>,
+    /// Nothing of what is said is kept.
+    incognito: bool,
+    /// The session on the vault while the chat is incognito for a while.
+    aside: Option<Session>,
+    /// Where the hits of the last search are, for `/show`.
+    hits: Vec<Option<(Id, Id)>>,
+    /// Changes of memory that were taken back, and those that did so.
+    undone: Vec<u64>,
+    words: Arc<Mutex<Words>>,
 }
 
 pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
+    let mut shell = shell;
     let settings = talk::settings(&shell, &args.talk, Surface::Chat);
     let mut claim = None;
     let (session, keys, store) = if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default(), None)
     } else {
-        let mut vault = open_or_make(&shell)?;
+        let mut vault = open_or_make(&mut shell)?;
         let keys = vault.provider_keys()?;
         let store = shell.store()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::LastOrNew);
@@ -75,8 +93,11 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         }
         (session, keys, Some(store))
     };
+    let mut session = session;
+    talk::take_role(&mut session, &args.talk)?;
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     let attach = args.talk.attach.clone();
+    let incognito = args.talk.incognito;
     let mut chatting = Chatting {
         shell,
         args,
@@ -87,13 +108,18 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         consented: false,
         last: None,
         attach,
+        incognito,
+        aside: None,
+        hits: Vec::new(),
+        undone: Vec::new(),
+        words: Arc::default(),
     };
     chatting.greet();
     let code = match stdin_is_terminal() && stderr_is_terminal() {
         true => chatting.on_a_terminal(store)?,
         false => chatting.on_a_pipe()?,
     };
-    if let Some(mut session) = chatting.session.take() {
+    if let Some(mut session) = chatting.aside.take().or(chatting.session.take()) {
         if !chatting.args.talk.incognito {
             let Chatting {
                 shell,
@@ -126,20 +152,10 @@ fn claim_of(store: &dyn Store, session: &Session) -> Option<Claim> {
 }
 
 /// Opens the vault; where there is none, offers to make one.
-fn open_or_make(shell: &Shell) -> Result<Opened, Failure> {
+fn open_or_make(shell: &mut Shell) -> Result<Opened, Failure> {
     match shell.open_to_write() {
         Err(failure) if is_missing(&failure) && has_terminal() && stdin_is_terminal() => {
-            complain(&format!(
-                "There is no vault in {} yet.",
-                shell.paths.state_dir.display()
-            ));
-            if ask_key("Make one now? [Y/n] ", "yn", 'y')? == 'n' {
-                return Err(failure);
-            }
-            let args = InitArgs::default();
-            let (vault, _) = init::make(shell, &args)?;
-            complain("Done. From now on, everything said here is sealed with your passphrase.");
-            Ok(Opened::Vault(Box::new(vault)))
+            first::offer_vault(shell, failure)
         }
         other => other,
     }
@@ -187,12 +203,12 @@ impl Chatting {
 
     fn on_a_terminal(&mut self, store: Option<Arc<dyn Store>>) -> Result<ExitCode, Failure> {
         let (sender, events) = mpsc::channel();
-        let mut editor = Editor::start(sender.clone())?;
+        let mut editor = Editor::start(sender.clone(), self.words.clone())?;
         let _watching = watch(store, sender);
         editor.remember(
             self.session
                 .as_ref()
-                .map(Session::typed)
+                .map(Session::typed_lately)
                 .unwrap_or_default(),
         );
         let mut interrupted = false;
@@ -215,8 +231,8 @@ impl Chatting {
                 self.unlock_again()?;
             }
             match self.line(&line) {
-                Ok(Outcome::Go) => {}
-                Ok(Outcome::Leave) => return Ok(ExitCode::SUCCESS),
+                Ok(true) => {}
+                Ok(false) => return Ok(ExitCode::SUCCESS),
                 Err(failure) if self.survives(&failure) => failure.report(false),
                 Err(failure) => return Err(failure),
             }
@@ -229,6 +245,7 @@ impl Chatting {
         let minutes = u64::from(self.shell.config.idle_lock_minutes);
         let idle = Duration::from_secs(60 * minutes);
         let since = Instant::now();
+        self.offer_words();
         editor.prompt();
         loop {
             match events.recv_timeout(POLL) {
@@ -248,6 +265,40 @@ impl Chatting {
         }
     }
 
+    /// What is open; while the chat is locked, nothing is.
+    fn open_session(&mut self) -> Result<&mut Session, Failure> {
+        let locked = Failure::from(VaultError::Remote(RemoteError::Locked));
+        self.session.as_mut().ok_or(locked)
+    }
+
+    /// Offers what the line may be completed to.
+    fn offer_words(&mut self) {
+        let Some(session) = &self.session else { return };
+        let memory = &session.memory.fold;
+        let short = |text: &str| one_line(text).chars().take(60).collect::<String>();
+        let items = memory.items(Filter::default());
+        let windows = session.buffer.fold.newest_first();
+        let roles = session.buffer.fold.roles();
+        let words = Words {
+            items: items
+                .map(|stored| (memory.short_id(stored.item.id), short(&stored.item.text)))
+                .collect(),
+            conversations: windows
+                .iter()
+                .map(|(id, window)| {
+                    let first = window.messages.front();
+                    let text = first.and_then(|kept| kept.text.as_deref());
+                    (id.to_string(), short(text.unwrap_or_default()))
+                })
+                .collect(),
+            models: talk::model_names(&self.shell),
+            roles: roles
+                .map(|(name, prompt)| (one_line(name), short(prompt)))
+                .collect(),
+        };
+        *self.words.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+
     /// Takes in what others appended. A fault shows at the next turn, not here.
     fn look(&mut self) -> Option<String> {
         let session = self.session.as_mut()?;
@@ -257,9 +308,13 @@ impl Chatting {
 
     /// Drops the session, and its keys with it.
     pub(super) fn lock(&mut self) {
-        if let Some(session) = self.session.take() {
+        let session = self.session.take();
+        if let Some(session) = self.aside.take().or(session) {
             self.conversation = session.conversation();
         }
+        self.incognito = self.args.talk.incognito;
+        self.hits.clear();
+        *self.words.lock().unwrap_or_else(PoisonError::into_inner) = Words::default();
         self.keys = ProviderKeys::default();
     }
 
@@ -271,14 +326,25 @@ impl Chatting {
         )
     }
 
-    fn line(&mut self, line: &str) -> Result<Outcome, Failure> {
+    /// Says or does what was typed. False: the chat is over.
+    fn line(&mut self, line: &str) -> Result<bool, Failure> {
         let line = line.trim();
         if line.is_empty() {
-            return Ok(Outcome::Go);
+            return Ok(true);
         }
         match Command::parse(line) {
-            Some(command) => self.command(command),
-            None => self.turn(Text::from(line)).map(|()| Outcome::Go),
+            Some(command) => match self.command(command)? {
+                Outcome::Say(text) => self.turn(text).map(|()| true),
+                Outcome::Go => Ok(true),
+                Outcome::Leave => Ok(false),
+            },
+            None => {
+                let line = line
+                    .strip_prefix('/')
+                    .filter(|l| l.starts_with('/'))
+                    .unwrap_or(line);
+                self.turn(Text::from(line)).map(|()| true)
+            }
         }
     }
 
@@ -288,8 +354,8 @@ impl Chatting {
     fn turn(&mut self, line: Text) -> Result<(), Failure> {
         let files = std::mem::take(&mut self.attach);
         look_for_secrets(self.chosen.provider.as_ref(), &line)?;
-        let content = talk::with_attachments(&files, line)?;
-        match self.turn_once(content.clone()) {
+        let bundle = attach::bundle(&files, line, now())?;
+        match self.turn_once(&bundle) {
             Err(Failure::Chat(ChatError::Vault(
                 why @ (VaultError::Rekeyed | VaultError::Remote(RemoteError::Locked)),
             ))) if has_terminal() => {
@@ -299,13 +365,13 @@ impl Chatting {
                     _ => "The keeper has locked the vault.",
                 });
                 self.unlock_again()?;
-                self.turn_once(content)
+                self.turn_once(&bundle)
             }
             other => other,
         }
     }
 
-    fn turn_once(&mut self, content: Vec<Block>) -> Result<(), Failure> {
+    fn turn_once(&mut self, bundle: &Bundle) -> Result<(), Failure> {
         let Chatting {
             shell,
             session,
@@ -313,13 +379,14 @@ impl Chatting {
             consented,
             last,
             args,
+            incognito,
             ..
         } = self;
         let Some(session) = session.as_mut() else {
             return Err(VaultError::Rekeyed.into());
         };
         session.refresh()?;
-        if !*consented && !args.talk.incognito {
+        if !*consented && !*incognito {
             let circumstances = Circumstances {
                 why: &chosen.why,
                 yes: false,
@@ -328,16 +395,9 @@ impl Chatting {
             obtain(shell, session, chosen.provider.as_ref(), &circumstances)?;
             *consented = true;
         }
-        session.say_blocks(content, now())?;
-        let answer = talk::answer(shell, session, chosen, &Display::Streamed)?;
-        let said = answer
-            .message
-            .as_ref()
-            .map(|message| message.plain())
-            .unwrap_or_default();
-        if !said.is_empty() && !said.ends_with('\n') {
-            print("\n")?;
-        }
+        session.say_with(bundle.content.clone(), bundle.images.clone(), now())?;
+        let display = Display::of(shell, args.talk.no_markdown);
+        let Answered { answer, timing } = talk::answer(shell, session, chosen, display)?;
         match answer.message.as_ref().and_then(|message| message.stop) {
             Some(Stop::Interrupted) => complain("(stopped; what came is kept)"),
             Some(Stop::Length) => complain("(cut at the token limit)"),
@@ -346,6 +406,7 @@ impl Chatting {
             _ => {}
         }
         say_after(shell, &answer);
+        reply::say_summary(shell, &answer, timing);
         *last = Some(answer.composed);
         if let Some(fault) = answer.fault {
             Failure::from(fault).report(false);
@@ -382,7 +443,9 @@ impl Chatting {
                     let settings = talk::settings(&self.shell, &self.args.talk, Surface::Chat);
                     let opening = Opening::This(self.conversation);
                     let vault = Opened::Vault(Box::new(vault));
-                    self.session = Some(talk::session(&self.shell, vault, settings, opening)?);
+                    let mut session = talk::session(&self.shell, vault, settings, opening)?;
+                    talk::take_role(&mut session, &self.args.talk)?;
+                    self.session = Some(session);
                     return Ok(());
                 }
                 Err(VaultError::WrongPassphrase) => complain("That is not it."),

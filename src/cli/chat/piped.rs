@@ -14,7 +14,6 @@ use super::super::failure::Failure;
 use super::super::lines::INPUT_BYTES_MAX;
 use super::super::talk;
 use super::Chatting;
-use super::commands::Outcome;
 
 enum Came {
     /// Without its line feed, and where in the input it began.
@@ -50,9 +49,8 @@ impl Chatting {
             let line = String::from_utf8(bytes).map_err(|e| Failure::InputEncoding {
                 at: begins + e.utf8_error().valid_up_to(),
             })?;
-            match self.line(line.trim_end_matches('\r'))? {
-                Outcome::Go => {}
-                Outcome::Leave => break,
+            if !self.line(line.trim_end_matches('\r'))? {
+                break;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -1,0 +1,77 @@
+//! What a person does to a conversation besides talking: titles, forks, roles; and what was typed
+//! and said before, to offer it again.
+
+use super::error::ChatError;
+use super::session::{Opening, Session};
+use crate::model::{ConversationEvent, ConversationOp, Id, Record, RoleEvent, Text, Timestamp};
+
+/// Lines that are offered again.
+const TYPED_MAX: usize = 1000;
+
+impl Session {
+    /// Gives this conversation a title.
+    pub fn title(&mut self, title: &str, now: Timestamp) -> Result<(), ChatError> {
+        let title = Text::new(crate::memory::one_line(title));
+        self.conversation_event(ConversationOp::Titled { title }, now)
+    }
+
+    /// Goes on in a new conversation that begins with this one's messages.
+    pub fn fork(&mut self, now: Timestamp) -> Result<(), ChatError> {
+        let from = self.conversation();
+        let window = self.buffer.fold.window(from);
+        let last = window.and_then(|window| window.messages.back());
+        let message = last.ok_or(ChatError::NothingSaid)?.id;
+        let id = Id::fresh();
+        let event = ConversationEvent {
+            id,
+            at: now,
+            op: ConversationOp::Forked { from, message },
+        };
+        self.append(&[Record::Conversation(event)])?;
+        self.turn_to(Opening::This(id))
+    }
+
+    fn conversation_event(&mut self, op: ConversationOp, at: Timestamp) -> Result<(), ChatError> {
+        if !self.continues() {
+            return Err(ChatError::NothingSaid);
+        }
+        let event = ConversationEvent {
+            id: self.conversation(),
+            at,
+            op,
+        };
+        self.append(&[Record::Conversation(event)])
+    }
+
+    /// Talks under another system prompt from here on: one that was given a name.
+    pub fn take_role(&mut self, name: &str) -> Result<(), ChatError> {
+        let prompt = self.buffer.fold.role(name).cloned();
+        let prompt = prompt.ok_or_else(|| ChatError::NoSuchRole(name.to_owned()))?;
+        self.settings.system = Some(prompt);
+        Ok(())
+    }
+
+    /// Keeps a system prompt under a name; without one, frees the name.
+    pub fn put_role(
+        &mut self,
+        name: &str,
+        prompt: Option<Text>,
+        at: Timestamp,
+    ) -> Result<(), ChatError> {
+        let name = Text::from(name);
+        self.append(&[Record::Role(RoleEvent { at, name, prompt })])
+    }
+
+    /// What the person typed lately, in any conversation, oldest first.
+    pub fn typed_lately(&self) -> Vec<Text> {
+        let windows = self.buffer.fold.newest_first();
+        let kept = windows.iter().flat_map(|(_, window)| &window.messages);
+        let mut typed: Vec<(u64, Text)> = kept
+            .filter_map(|kept| Some((kept.seq, Text::from(kept.typed()?))))
+            .collect();
+        typed.sort_by_key(|(seq, _)| *seq);
+        let surplus = typed.len().saturating_sub(TYPED_MAX);
+        typed.drain(..surplus);
+        typed.into_iter().map(|(_, text)| text).collect()
+    }
+}
