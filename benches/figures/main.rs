@@ -17,17 +17,19 @@ mod persisting;
 mod process;
 mod sealing;
 mod texts;
+mod transferring;
 
 use measure::Figure;
 
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     ("version", process::version),
     ("unlock", process::unlock),
     ("persist", persisting::persist),
     ("open", opening::open),
     ("seal", sealing::seal),
+    ("transfer", transferring::transfer),
 ];
 
 fn main() {

@@ -253,11 +253,14 @@ pub(super) enum ImportFrom {
     Chatgpt,
     Claude,
     McpMemory,
+    /// Copies of this vault's own files, as a synced folder leaves them
+    Vault,
 }
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
-    /// The file, or the directory with the article's files
+    /// The file, or a directory: the article's files, or copies of the vault
+    #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What it is; `auto` looks at the content
     #[arg(long, value_enum, default_value_t)]
@@ -265,7 +268,7 @@ pub(super) struct ImportArgs {
     /// Let imported memories count at once, without review
     #[arg(long)]
     pub trust: bool,
-    /// Of an export that was cut short, take what is whole
+    /// Of an export that was cut short, or a damaged copy, take what is whole
     #[arg(long)]
     pub salvage: bool,
     /// The file with the age identity that opens an age file

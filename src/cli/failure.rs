@@ -35,6 +35,8 @@ pub(super) enum Failure {
     Keeper(KeeperError),
     #[error("there is no terminal to ask on")]
     NoTerminal,
+    #[error("what was purged is still in the files of the epoch before, which cannot be removed")]
+    PurgedStays,
     #[error("interrupted")]
     Interrupted,
     #[error("the reader of the output has gone")]
@@ -100,6 +102,7 @@ pub(super) enum Failure {
     #[cfg(feature = "age")]
     #[error(transparent)]
     Age(#[from] AgeError),
+    #[cfg(not(feature = "age"))]
     #[error("this build has no age: its crate is left out")]
     WithoutAge,
     #[error("an export is plaintext, and standard output is a terminal")]
@@ -253,6 +256,7 @@ impl Failure {
             Failure::Keeper(KeeperError::UnsafeDirectory(_) | KeeperError::UnsafeSocket(_)) => {
                 "see who made it, and remove it"
             }
+            Failure::PurgedStays => "the next command that writes tries again; see agent doctor",
             Failure::NoTerminal => {
                 "give the passphrase with --passphrase-file, --passphrase-fd, \
                  --passphrase-command or AGENT_PASSPHRASE, or run agent unlock first"
@@ -267,9 +271,8 @@ impl Failure {
             Failure::SecretInMemory(_) => {
                 "memory goes into prompts; keep secrets in a password manager"
             }
-            Failure::WithoutAge => {
-                "build with --features age, or export without it and run age on the file"
-            }
+            #[cfg(not(feature = "age"))]
+            Failure::WithoutAge => "build without --no-default-features, or with --features age",
             Failure::ExportToTerminal => "name a file with -o, or say --force",
             Failure::ArticleNeedsDirectory => "name a new directory with -o",
             Failure::ArticleWithAge => "export as jsonl or json for an age file",
@@ -278,6 +281,16 @@ impl Failure {
             }
             Failure::Transfer(TransferError::Cut { .. }) => {
                 "--salvage takes what is whole; nothing was imported"
+            }
+            Failure::Transfer(
+                TransferError::CopyDamaged { .. } | TransferError::CopyDetached { .. },
+            ) => "nothing was imported; --salvage takes what is whole",
+            Failure::Transfer(TransferError::OtherVault | TransferError::OtherEpoch) => {
+                "only copies of the vault as it is are merged; what another one holds comes in by \
+                 agent --state-dir DIR export, and agent import of that"
+            }
+            Failure::Transfer(TransferError::NoCopies) => {
+                "name the directory that the copies lie in"
             }
             Failure::Transfer(TransferError::UnknownFormat) => "say what it is with --from",
             Failure::NoSuchSlot(_) => "agent slots list shows them",

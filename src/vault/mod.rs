@@ -8,6 +8,7 @@ mod append;
 mod assess;
 mod backup;
 mod checkpoint;
+mod copies;
 mod entry;
 mod epochs;
 mod error;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 pub use backup::BackedUp;
 pub use checkpoint::View;
+pub use copies::{Belonging, CopyFlaw, OpenCopy};
 pub use entry::Entry;
 pub use epochs::OtherEpoch;
 pub use error::{Damage, DamageKind, RemoteError, Rollback, VaultError};
@@ -46,6 +48,9 @@ pub use repair::{Repaired, RestoredHeader, restore_header};
 pub use rewrite::{LostRecords, Rewritten, Verdict, Why};
 pub use scratch::ScratchLog;
 pub use verify::{Finding, Structure, VerifyReport, structure};
+
+pub use crate::seal::Link;
+pub use crate::store::LogCopy;
 
 use crate::model::{FoldName, Record};
 use crate::seal::{DataKey, EpochId, Header, Position, SlotId, VaultId, VaultKey};
