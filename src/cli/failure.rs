@@ -128,6 +128,8 @@ pub(super) enum Failure {
     #[cfg(not(feature = "age"))]
     #[error("this build has no age: its crate is left out")]
     WithoutAge,
+    #[error("another import into this vault is running")]
+    ImportRunning,
     #[error("an export is plaintext, and standard output is a terminal")]
     ExportToTerminal,
     #[error("the article's form is a directory of three files")]
@@ -220,6 +222,7 @@ impl Failure {
             Failure::ExportToTerminal
             | Failure::ArticleNeedsDirectory
             | Failure::ArticleWithAge => 2,
+            Failure::ImportRunning => 11,
             Failure::Interrupted => 130,
             Failure::BrokenPipe => 0,
             Failure::Output(error) if error.kind() == io::ErrorKind::StorageFull => 17,
@@ -304,6 +307,7 @@ impl Failure {
             }
             #[cfg(not(feature = "age"))]
             Failure::WithoutAge => "build without --no-default-features, or with --features age",
+            Failure::ImportRunning => "wait until it is done",
             Failure::ExportToTerminal => "name a file with -o, or say --force",
             Failure::ArticleNeedsDirectory => "name a new directory with -o",
             Failure::ArticleWithAge => "export as jsonl or json for an age file",

@@ -179,6 +179,11 @@ pub(super) fn run_import(shell: &Shell, args: &ImportArgs) -> Result<ExitCode, F
     };
     let found = std::fs::metadata(&args.file).map_err(fail)?;
     let mut vault = shell.unlock_to_write()?;
+    // Two at once would each find the same missing, and both append it.
+    let alone = vault.store().claim(vault.id().0);
+    if matches!(alone, Ok(None)) {
+        return Err(Failure::ImportRunning);
+    }
     let options = ImportOptions {
         origin: origin(args.from),
         trust: args.trust,

@@ -146,6 +146,21 @@ fn what_cannot_be_read_is_named_with_its_place_and_the_rest_comes_in() {
 }
 
 #[test]
+fn two_imports_at_once_do_not_take_in_the_same_twice() {
+    use agent::store::{FileStore, Store};
+    let home = Home::with_vault();
+    let log = home.secret_file("session_log.jsonl", session_log(4));
+    let header = fs::read(home.state_dir().join("vault.header")).unwrap();
+    let vault: [u8; 16] = header[16..32].try_into().unwrap();
+    let store = FileStore::open(&home.state_dir(), &home.path("state/agent/witness")).unwrap();
+    let other = store.claim(vault).unwrap();
+    let import = || home.agent(["import"]).arg(&log).run();
+    import().expect_code(11).expect_stderr("another import");
+    drop(other);
+    assert!(import().expect_code(0).text().contains("4 messages"));
+}
+
+#[test]
 fn an_export_is_of_one_moment_and_holds_nobody_up() {
     let home = Home::with_vault();
     // More than a pipe holds, and more than one segment.
