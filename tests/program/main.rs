@@ -13,6 +13,7 @@ mod damage;
 mod output;
 mod passphrase;
 mod remembers;
+mod searching;
 mod secrecy;
 mod server;
 mod starting;
