@@ -18,17 +18,19 @@ mod process;
 mod recall;
 mod sealing;
 mod texts;
+mod transferring;
 
 use measure::Figure;
 
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     ("version", process::version),
     ("unlock", process::unlock),
     ("persist", persisting::persist),
     ("open", opening::open),
     ("seal", sealing::seal),
+    ("transfer", transferring::transfer),
     ("recall", recall::recall),
 ];
 

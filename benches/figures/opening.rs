@@ -26,10 +26,11 @@ fn fill(dir: &Path, messages: u64) {
     let mut done = 0;
     while done < messages {
         let to_tail = messages - IN_TAIL;
-        let batch = if done < to_tail {
-            BATCH.min(to_tail - done)
-        } else {
-            messages - done
+        // The last batch of segments takes the rest: less than a segment would go to the tail.
+        let batch = match to_tail - done.min(to_tail) {
+            0 => messages - done,
+            left if left < 2 * BATCH => left,
+            _ => BATCH,
         };
         let batch = (done..done + batch)
             .map(|n| message(n, &words, &mut numbers))

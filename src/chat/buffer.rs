@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Applied, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role,
-    SessionEvent, SessionOp, Summary, Surface, Text, Timestamp, Usage,
+    SessionEvent, SessionOp, Summary, Surface, Text, Timestamp, Usage, Work, WorkOp,
 };
 
 /// Conversations whose windows are kept.
@@ -27,6 +27,9 @@ pub struct Kept {
     /// None where it is too long to be kept here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
+    /// What of it the person typed, where that is not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed: Option<Text>,
     /// The reply did not end by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
@@ -35,14 +38,24 @@ pub struct Kept {
 impl Kept {
     pub(super) fn of(seq: u64, message: &Message) -> Self {
         let text = message.plain();
+        let typed = message.typed();
+        let short = typed.len() <= TEXT_BYTES_MAX;
+        let whole = message.role != Role::User || typed == text;
         Kept {
             seq,
             id: message.id,
             role: message.role,
             at: message.at,
             text: (text.len() <= TEXT_BYTES_MAX).then_some(text),
+            typed: (!whole).then(|| if short { typed } else { Text::default() }),
             incomplete: message.is_incomplete(),
         }
+    }
+
+    /// What the person typed, if this is theirs and not too long to be kept here.
+    pub fn typed(&self) -> Option<&str> {
+        let typed = self.typed.as_ref().or(self.text.as_ref());
+        typed.filter(|_| self.role == Role::User).map(Text::as_str)
     }
 }
 
@@ -57,6 +70,12 @@ pub struct Window {
     /// The last message that the summary covers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summarised: Option<Id>,
+    /// Messages that no summary stands for.
+    #[serde(default)]
+    pub unsummarised: u64,
+    /// The last message that an extraction has looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extracted: Option<Id>,
     /// Messages there were in all.
     pub count: u64,
     #[serde(default)]
@@ -76,8 +95,34 @@ pub struct Buffer {
     consents: BTreeMap<String, bool>,
     /// Chats that began and have not ended: running, or crashed.
     #[serde(default)]
-    open_sessions: BTreeMap<Id, Option<Id>>,
+    open_sessions: BTreeMap<Id, OpenSession>,
+    /// By conversation: extractions that were begun, or failed, and have not ended.
+    #[serde(default)]
+    owed: BTreeMap<Id, Owed>,
 }
+
+/// A chat without an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSession {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<Id>,
+    /// Of the record that says it started.
+    pub seq: u64,
+}
+
+/// An extraction that is still to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    pub work: Id,
+    /// The message before the first to look at; none: from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Id>,
+    /// How often it was begun.
+    pub tries: u32,
+}
+
+/// Extractions that are remembered as owed; what was said stays searchable in any case.
+const OWED_MAX: usize = 64;
 
 /// Sessions without an end that are remembered; older ones crashed long ago.
 const OPEN_SESSIONS_MAX: usize = 64;
@@ -102,10 +147,13 @@ impl Buffer {
     }
 
     /// Sessions that have not ended, with their conversations.
-    pub fn open_sessions(&self) -> impl Iterator<Item = (Id, Option<Id>)> + '_ {
-        self.open_sessions
-            .iter()
-            .map(|(id, conversation)| (*id, *conversation))
+    pub fn open_sessions(&self) -> impl Iterator<Item = (Id, OpenSession)> + '_ {
+        self.open_sessions.iter().map(|(id, open)| (*id, *open))
+    }
+
+    /// Extractions that are owed, with their conversations.
+    pub fn owed(&self) -> impl Iterator<Item = (Id, Owed)> + '_ {
+        self.owed.iter().map(|(id, owed)| (*id, *owed))
     }
 
     fn message(&mut self, seq: u64, message: &Message) {
@@ -118,6 +166,7 @@ impl Buffer {
             window.messages.pop_front();
         }
         window.count += 1;
+        window.unsummarised += 1;
         window.last_seq = seq;
         if let Some(usage) = message.usage {
             window.usage.input += usage.input;
@@ -156,6 +205,18 @@ impl Buffer {
                     .cloned()
                     .unwrap_or_else(Window::empty);
                 if let Some(end) = window.messages.iter().position(|kept| kept.id == *message) {
+                    let covered = |id| window.messages.iter().position(|kept| kept.id == id);
+                    if window.summarised.and_then(covered) > Some(end) {
+                        (window.summary, window.summarised) = (None, None);
+                    }
+                    let dropped = (window.messages.len() - end - 1) as u64;
+                    window.unsummarised = match window.summarised {
+                        Some(_) => window.unsummarised.saturating_sub(dropped),
+                        None => end as u64 + 1,
+                    };
+                    if window.extracted.and_then(covered) > Some(end) {
+                        window.extracted = Some(*message);
+                    }
                     window.messages.truncate(end + 1);
                     window.last_seq = seq;
                     window.usage = Usage::default();
@@ -165,6 +226,7 @@ impl Buffer {
             }
             ConversationOp::Deleted => {
                 self.windows.remove(&event.id);
+                self.owed.remove(&event.id);
             }
             ConversationOp::Titled { .. }
             | ConversationOp::Archived
@@ -173,13 +235,15 @@ impl Buffer {
         }
     }
 
-    fn session(&mut self, event: &SessionEvent) {
+    fn session(&mut self, seq: u64, event: &SessionEvent) {
         if event.surface != Surface::Chat {
             return;
         }
         match event.op {
             SessionOp::Started => {
-                self.open_sessions.insert(event.id, event.conversation);
+                let conversation = event.conversation;
+                let open = OpenSession { conversation, seq };
+                self.open_sessions.insert(event.id, open);
                 if self.open_sessions.len() > OPEN_SESSIONS_MAX {
                     self.open_sessions.pop_first();
                 }
@@ -193,8 +257,50 @@ impl Buffer {
 
     fn summary(&mut self, summary: &Summary) {
         if let Some(window) = self.windows.get_mut(&summary.conversation) {
+            let mut messages = window.messages.iter().rev();
+            let behind = messages.position(|kept| kept.id == summary.through);
+            window.unsummarised = behind.unwrap_or(window.messages.len()) as u64;
             window.summary = Some(summary.text.clone());
             window.summarised = Some(summary.through);
+        }
+    }
+}
+
+impl Buffer {
+    fn work(&mut self, work: &Work) {
+        match &work.op {
+            WorkOp::ExtractionOwed {
+                conversation,
+                after,
+                answer,
+            } => {
+                let before = self.owed.get(conversation);
+                let tries = match before.filter(|owed| owed.after == *after) {
+                    // The answer of a try that was counted when it began.
+                    Some(owed) if answer.is_some() => owed.tries,
+                    Some(owed) => owed.tries.saturating_add(1),
+                    None => 1,
+                };
+                let owed = Owed {
+                    work: work.id,
+                    after: *after,
+                    tries,
+                };
+                self.owed.insert(*conversation, owed);
+                if self.owed.len() > OWED_MAX {
+                    self.owed.pop_first();
+                }
+            }
+            WorkOp::Done {
+                conversation: Some(conversation),
+                through,
+            } => {
+                self.owed.remove(conversation);
+                if let Some(window) = self.windows.get_mut(conversation) {
+                    window.extracted = through.or(window.extracted);
+                }
+            }
+            WorkOp::Done { .. } | WorkOp::Unknown => {}
         }
     }
 }
@@ -206,6 +312,8 @@ impl Window {
             messages: VecDeque::new(),
             summary: None,
             summarised: None,
+            unsummarised: 0,
+            extracted: None,
             count: 0,
             usage: Usage::default(),
             local: false,
@@ -219,14 +327,15 @@ impl Fold for Buffer {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn apply(&mut self, seq: u64, record: &Record) -> Applied {
         match record {
             Record::Message(message) => self.message(seq, message),
             Record::Conversation(event) => self.conversation(seq, event),
-            Record::Session(event) => self.session(event),
+            Record::Session(event) => self.session(seq, event),
+            Record::Work(work) => self.work(work),
             Record::Summary(summary) => self.summary(summary),
             Record::Consent(consent) => {
                 self.consents.insert(consent.host.clone(), consent.granted);

@@ -3,9 +3,7 @@
 //! The first system part is the same bytes from turn to turn, so that the provider's prompt cache
 //! holds; whatever is new goes behind it.
 
-use std::collections::VecDeque;
-
-use crate::memory::{Standing, UPDATE_INSTRUCTIONS, estimate_tokens, quoted};
+use crate::memory::{Note as StandingNote, Standing, UPDATE_INSTRUCTIONS, estimate_tokens, quoted};
 use crate::model::{Role, Text};
 use crate::provider::{Note, NoteKind, Part, Request, SystemPart, Tool, Turn};
 use crate::vault::{Log, VaultError};
@@ -27,11 +25,21 @@ pub struct Recalled {
 #[derive(Clone, Debug)]
 pub struct Composed {
     pub request: Request,
+    /// Items of memory in the standing section, and those that were learnt since.
+    pub standing: Vec<StandingNote>,
+    pub additions: Vec<StandingNote>,
+    /// Live items for which there was no room.
+    pub notes_left_out: usize,
+    /// Standing instructions, without the notes; tools.
+    pub instructions_tokens: usize,
+    pub tools_tokens: usize,
     pub standing_tokens: usize,
     pub recalled_tokens: usize,
+    /// Of the summary that stands for the older part; 0 where there is none.
+    pub summary_tokens: usize,
     pub window_messages: usize,
     pub window_tokens: usize,
-    /// Messages of this conversation that did not fit.
+    /// Messages of this conversation that did not fit and that no summary stands for.
     pub left_out: u64,
 }
 
@@ -54,20 +62,17 @@ pub(super) struct Said {
     pub text: Text,
 }
 
-/// The messages of a window that fit the budget, oldest first, their texts fetched from the log
+/// The messages, of those no summary stands for, that fit the budget, oldest first, their texts fetched from the log
 /// where the window is too small to hold them. The last one always fits.
 pub(super) fn messages_that_fit(
     log: &mut dyn Log,
-    kept: &VecDeque<Kept>,
+    kept: &[&Kept],
     settings: &Settings,
 ) -> Result<(Vec<Said>, usize), VaultError> {
     let mut chosen = Vec::new();
     let mut tokens = 0;
     for kept in kept.iter().rev().take(settings.window_messages.max(1)) {
-        let text = match &kept.text {
-            Some(text) => text.clone(),
-            None => text_from_log(log, kept)?,
-        };
+        let text = text_of(log, kept)?;
         let cost = estimate_tokens(&text) + 4;
         if !chosen.is_empty() && tokens + cost > settings.window_tokens {
             break;
@@ -90,7 +95,11 @@ pub(super) fn messages_that_fit(
     Ok((chosen, tokens))
 }
 
-fn text_from_log(log: &mut dyn Log, kept: &Kept) -> Result<Text, VaultError> {
+/// The text of a message, from the log where the window is too small to hold it.
+pub(super) fn text_of(log: &mut dyn Log, kept: &Kept) -> Result<Text, VaultError> {
+    if let Some(text) = &kept.text {
+        return Ok(text.clone());
+    }
     let batch = log.read(kept.seq - 1)?;
     let record = batch
         .first()
@@ -106,11 +115,15 @@ pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed 
     let settings = parts.settings;
     let mut request = Request::new(parts.model, settings.max_tokens);
     request.temperature = settings.temperature;
+    let standing_part = standing_part(&parts);
+    let whole_tokens = estimate_tokens(&standing_part);
     request.system.push(SystemPart {
-        text: standing_part(&parts),
+        text: standing_part,
         cached: true,
     });
-    let (moving, recalled_tokens) = moving_part(&parts);
+    let open = parts.window.map_or(0, |window| window.unsummarised);
+    let left_out = open.saturating_sub(parts.messages.len() as u64);
+    let (moving, recalled_tokens) = moving_part(&parts, left_out);
     if !moving.is_empty() {
         request.system.push(SystemPart {
             text: moving,
@@ -130,13 +143,22 @@ pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed 
         // A server that takes no tools has its model report what is new in its text.
         request.instead_of_tools = UPDATE_INSTRUCTIONS.into();
     }
-    let total = parts.window.map_or(0, |window| window.count);
+    let summary = parts.window.and_then(|window| window.summary.as_ref());
+    let tools = request.tools.iter().map(|tool| {
+        estimate_tokens(&tool.description) + estimate_tokens(&tool.input_schema.to_string())
+    });
     Composed {
+        standing: parts.standing.notes.clone(),
+        additions: parts.additions.notes.clone(),
+        notes_left_out: parts.standing.left_out,
+        instructions_tokens: whole_tokens.saturating_sub(parts.standing.tokens),
+        tools_tokens: tools.sum(),
+        summary_tokens: summary.map_or(0, |text| estimate_tokens(text)),
         standing_tokens: parts.standing.tokens + parts.additions.tokens,
         recalled_tokens,
         window_messages,
         window_tokens,
-        left_out: total.saturating_sub(window_messages as u64),
+        left_out,
         request,
     }
 }
@@ -152,11 +174,19 @@ fn standing_part(parts: &Ingredients<'_>) -> Text {
 
 /// What changes from turn to turn: the summary of what the window lost, news of memory, and what
 /// bears on the line.
-fn moving_part(parts: &Ingredients<'_>) -> (Text, usize) {
+fn moving_part(parts: &Ingredients<'_>, left_out: u64) -> (Text, usize) {
     let mut text = Text::default();
     if let Some(summary) = parts.window.and_then(|window| window.summary.as_ref()) {
         text.push_str("Summary of the earlier part of this conversation: ");
         text.push_str(&quoted(summary));
+    }
+    if left_out > 0 {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&format!(
+            "({left_out} earlier messages of this conversation are left out here.)"
+        ));
     }
     if !parts.additions.text.is_empty() {
         if !text.is_empty() {

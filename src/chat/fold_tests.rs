@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chat::Conversations;
-use crate::model::{Consent, ConversationEvent};
+use crate::model::{Block, Consent, ConversationEvent};
 
 fn at(seq: u64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seq as i64).unwrap()
@@ -124,8 +124,72 @@ fn consents_and_open_sessions_are_known() {
     assert_eq!(buffer.consent("elsewhere"), None);
     assert_eq!(
         buffer.open_sessions().collect::<Vec<_>>(),
-        [(id(2), Some(id(1)))]
+        [(
+            id(2),
+            OpenSession {
+                conversation: Some(id(1)),
+                seq: 3
+            }
+        )]
     );
+}
+
+fn owes(conversation: u64, after: Option<u64>, answer: Option<&str>) -> Record {
+    Record::Work(Work {
+        id: id(500),
+        at: at(0),
+        op: WorkOp::ExtractionOwed {
+            conversation: id(conversation),
+            after: after.map(id),
+            answer: answer.map(Text::from),
+        },
+    })
+}
+
+fn done(conversation: u64, through: u64) -> Record {
+    Record::Work(Work {
+        id: id(500),
+        at: at(0),
+        op: WorkOp::Done {
+            conversation: Some(id(conversation)),
+            through: Some(id(through)),
+        },
+    })
+}
+
+#[test]
+fn an_extraction_is_owed_until_it_is_done() {
+    let records = [
+        message(0, 1, "hi"),
+        owes(1, None, None),
+        owes(1, None, Some("nonsense")),
+        owes(1, None, None),
+    ];
+    let mut buffer = folded(&records);
+    let owed: Vec<(Id, Owed)> = buffer.owed().collect();
+    assert_eq!((owed.len(), owed[0].0, owed[0].1.tries), (1, id(1), 2));
+    // A part was looked at: the rest is begun anew.
+    let _ = buffer.apply(5, &owes(1, Some(1000), None));
+    assert_eq!(buffer.owed().next().unwrap().1.tries, 1);
+    let _ = buffer.apply(6, &done(1, 1000));
+    assert_eq!(buffer.owed().count(), 0);
+    assert_eq!(buffer.window(id(1)).unwrap().extracted, Some(id(1000)));
+}
+
+#[test]
+fn words_of_a_file_are_not_what_the_person_typed() {
+    let mut mixed = Message::text(id(1), Role::User, at(0), "look at this".into());
+    mixed
+        .content
+        .insert(0, Block::attached("from a file".into()));
+    let mut imported = Message::text(id(1), Role::User, at(0), "said elsewhere".into());
+    imported.source = Some(crate::model::SourceClass::Import);
+    let reply = Message::text(id(1), Role::Assistant, at(0), "well".into());
+    let buffer = folded(&[mixed, imported, reply].map(Record::Message));
+    let kept = &buffer.window(id(1)).unwrap().messages;
+    assert_eq!(kept[0].text.as_deref(), Some("from a file\nlook at this"));
+    let typed: Vec<Option<&str>> = kept.iter().map(Kept::typed).collect();
+    assert_eq!(typed, [Some("look at this"), Some(""), None]);
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
@@ -147,6 +211,8 @@ fn any_record() -> impl Strategy<Value = Record> {
     prop_oneof![
         4 => (0_u64..80, 0_u64..50, ".{0,20}").prop_map(|(seq, c, text)| message(seq, c, &text)),
         1 => (0_u64..50, op).prop_map(|(c, op)| event(c, c, op)),
+        1 => (0_u64..50, 0_u64..80).prop_map(|(c, m)| owes(c, Some(1000 + m), None)),
+        1 => (0_u64..50, 0_u64..80).prop_map(|(c, m)| done(c, 1000 + m)),
         1 => Just(Record::Purged),
     ]
 }

@@ -5,27 +5,37 @@
 //! Never touches the terminal.
 
 mod buffer;
+mod compact;
 mod compose;
 mod conversations;
+mod dictate;
 mod error;
+mod extract;
 mod find;
+#[cfg(test)]
+mod proof_tests;
 mod purge;
 mod recall;
 mod reply;
 mod session;
 #[cfg(test)]
 mod test_support;
+mod tidy;
 mod tools;
 mod transcript;
 mod turn;
 
-pub use buffer::{Buffer, Kept, Window};
+pub use buffer::{Buffer, Kept, OpenSession, Owed, Window};
+pub use compact::Compacted;
 pub use compose::{Composed, Recalled};
 pub use conversations::{Conversation, Conversations, FoundConversation, SomeConversations};
+pub use dictate::Unanswered;
 pub use error::ChatError;
+pub use extract::{Broke, Pass, Passed};
 pub use find::{Found, Kind as FoundKind};
 pub use purge::{PurgePlan, PurgeTargets, Quoting};
 pub use recall::Recall;
 pub use session::{News, Opening, Session, Settings};
+pub use tidy::{Proposed, Tidied, UndoWhat, Undone, Unplanned};
 pub use transcript::transcript;
 pub use turn::{Answer, Told};

@@ -117,11 +117,24 @@ impl PurgeTargets {
             Record::Summary(summary) if gone(&summary.conversation) => {
                 plan.seqs.insert(seq);
             }
-            Record::Work(work) => {
-                if let WorkOp::ExtractionOwed { conversation, .. } = &work.op
-                    && gone(conversation)
+            Record::Work(mut work) => {
+                if let WorkOp::ExtractionOwed {
+                    conversation,
+                    answer,
+                    ..
+                } = &mut work.op
                 {
-                    plan.seqs.insert(seq);
+                    // What a model made of the conversation may hold words of what goes.
+                    match gone(conversation) {
+                        true => {
+                            plan.seqs.insert(seq);
+                        }
+                        false if answer.take().is_some() => {
+                            let line = Record::Work(work).to_line();
+                            plan.replacements.insert(seq, line);
+                        }
+                        false => {}
+                    }
                 }
             }
             Record::Memory(event) if holds_words_of(&event.op, ids) => {

@@ -1,8 +1,8 @@
 //! One sitting: the open log, its folds, and the conversation that is being had.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::memory::{Audience, Budgets, Memory, Standing};
+use crate::memory::{Audience, Budgets, Context, Memory, Standing};
 use crate::model::{
     ConversationEvent, ConversationOp, Id, Item, MemoryEvent, MemoryOp, Message, Privacy, Record,
     Role, SessionEvent, SessionOp, Surface, Text, Timestamp,
@@ -66,6 +66,9 @@ impl News {
     }
 }
 
+/// Makes records of the state of a moment, and what is to be told of them.
+pub(super) type Make<'a, T> = dyn FnMut(&mut Session) -> Result<(Vec<Record>, T), ChatError> + 'a;
+
 /// The open log, its folds, and one conversation.
 pub struct Session {
     pub log: Box<dyn Log>,
@@ -83,6 +86,8 @@ pub struct Session {
     pub(super) messages: u64,
     pub(super) memories: u64,
     news: News,
+    /// Conversations that were spoken in during this sitting, and where in the log that began.
+    pub(super) spoken: BTreeMap<Id, u64>,
     /// What finds earlier moments; none in incognito.
     pub(super) recall: Option<Recall>,
 }
@@ -112,6 +117,7 @@ impl Session {
             messages: 0,
             memories: 0,
             news: News::default(),
+            spoken: BTreeMap::new(),
             recall,
         };
         session.turn_to(opening)?;
@@ -160,6 +166,10 @@ impl Session {
         View::load(self.log.as_mut(), Conversations::default())
     }
 
+    pub(super) fn id(&self) -> Id {
+        self.id
+    }
+
     pub fn conversation(&self) -> Id {
         self.conversation
     }
@@ -167,6 +177,11 @@ impl Session {
     /// Whether there was anything in the conversation before.
     pub fn continues(&self) -> bool {
         self.begun
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_local_for_tests(&mut self) {
+        self.local = true;
     }
 
     pub fn is_local(&self) -> bool {
@@ -197,6 +212,39 @@ impl Session {
     pub fn append(&mut self, records: &[Record]) -> Result<(), ChatError> {
         self.log.append(records)?;
         self.absorb(records.len())
+    }
+
+    /// Appends what `make` makes of the state of this moment; makes it anew where another process
+    /// appended meanwhile, so that nothing is judged by a memory that is out of date.
+    pub(super) fn append_judged<T>(&mut self, make: &mut Make<'_, T>) -> Result<T, ChatError> {
+        loop {
+            self.refresh()?;
+            let (records, made) = make(self)?;
+            if records.is_empty() {
+                return Ok(made);
+            }
+            // Others can be faster only by getting something done: this comes to an end.
+            let at = self.memory.at();
+            if self.log.append_at(at, &records)?.is_some() {
+                self.absorb(records.len())?;
+                return Ok(made);
+            }
+        }
+    }
+
+    /// What items of a conversation are judged with.
+    pub(super) fn context(&self, conversation: Id, now: Timestamp) -> Context {
+        let window = self.buffer.fold.window(conversation);
+        let local = match conversation == self.conversation {
+            true => self.local,
+            false => window.is_some_and(|window| window.local),
+        };
+        Context {
+            conversation: Some(conversation),
+            now,
+            zone: jiff::tz::TimeZone::system(),
+            private: local.then_some(Privacy::Local),
+        }
     }
 
     /// Folds what is new in the log; the last `own` records of it are no news.
@@ -242,23 +290,24 @@ impl Session {
         window: Option<&Window>,
     ) -> Result<VecDeque<Kept>, ChatError> {
         let Some(window) = window else {
-            return self.messages_of_log();
+            return self.messages_of_log(self.settings.window_messages);
         };
         let held = window.messages.len() as u64;
         let wanted = (self.settings.window_messages as u64).min(window.count);
         if held >= wanted {
             Ok(window.messages.clone())
         } else {
-            self.messages_of_log()
+            self.messages_of_log(self.settings.window_messages)
         }
     }
 
-    fn messages_of_log(&mut self) -> Result<VecDeque<Kept>, ChatError> {
+    /// The last messages of the conversation, read from the log.
+    pub(super) fn messages_of_log(&mut self, most: usize) -> Result<VecDeque<Kept>, ChatError> {
         if !self.begun {
             return Ok(VecDeque::new());
         }
         let conversations = self.conversations()?;
-        let most = self.settings.window_messages.max(1);
+        let most = most.max(1);
         let mut kept = VecDeque::new();
         let mut each = |seq, message: Message| {
             kept.push_back(Kept::of(seq, &message));
@@ -295,6 +344,11 @@ impl Session {
             records.push(Record::Conversation(event));
         }
         records
+    }
+
+    pub(super) fn note_speaking(&mut self) {
+        let end = self.buffer.at().seq;
+        self.spoken.entry(self.conversation).or_insert(end);
     }
 
     pub(super) fn has_begun(&mut self) {
@@ -364,4 +418,10 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Operations as the records of one moment.
+pub(super) fn events(ops: &[MemoryOp], at: Timestamp) -> Vec<Record> {
+    let events = ops.iter().map(|op| MemoryEvent { at, op: op.clone() });
+    events.map(Record::Memory).collect()
 }

@@ -1,5 +1,6 @@
 //! For tests of this room: a provider that says what its script says, and sessions in RAM.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -15,8 +16,19 @@ use crate::model::{Stop, Surface, Timestamp};
 use crate::provider::{Event, ModelInfo, Provider, ProviderError, Request, ToolUse};
 use crate::vault::{Log, ScratchLog};
 
+thread_local! {
+    /// How far this test's clock was put forward.
+    static MINUTES: Cell<i64> = const { Cell::new(0) };
+}
+
 pub(super) fn at() -> Timestamp {
-    "2026-11-22T10:00:00Z".parse().unwrap()
+    let start: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+    start + jiff::SignedDuration::from_mins(MINUTES.get())
+}
+
+/// Puts the clock of this test forward.
+pub(super) fn pass_minutes(minutes: i64) {
+    MINUTES.set(MINUTES.get() + minutes);
 }
 
 /// Answers each request with the next of its script; behind the end, with nothing, as a stream
@@ -26,12 +38,22 @@ pub(super) struct Scripted {
     script: Mutex<VecDeque<Vec<Event>>>,
     asked: Mutex<Vec<Request>>,
     pub(super) host: Option<String>,
+    /// Behind the script's end: nothing at all, for ever.
+    hangs: bool,
 }
 
 impl Scripted {
     pub(super) fn new(script: Vec<Vec<Event>>) -> Self {
         Scripted {
             script: Mutex::new(script.into()),
+            ..Scripted::default()
+        }
+    }
+
+    /// Never answers.
+    pub(super) fn hanging() -> Self {
+        Scripted {
+            hangs: true,
             ..Scripted::default()
         }
     }
@@ -53,7 +75,10 @@ impl Provider for Scripted {
     fn stream<'a>(&'a self, request: &'a Request) -> BoxStream<'a, Result<Event, ProviderError>> {
         self.asked.lock().unwrap().push(request.clone());
         let events = self.script.lock().unwrap().pop_front();
-        stream::iter(events.unwrap_or_default()).map(Ok).boxed()
+        match events {
+            None if self.hangs => stream::pending().boxed(),
+            events => stream::iter(events.unwrap_or_default()).map(Ok).boxed(),
+        }
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>> {

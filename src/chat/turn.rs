@@ -4,13 +4,14 @@ use std::future::Future;
 use std::pin::pin;
 
 use crate::memory::{self, Accepted, Audience, Context, Said as TypedLine};
-use crate::model::{MemoryEvent, Message, Record, Role, Text, Timestamp};
+use crate::model::{Block, Message, Record, Role, Text, Timestamp};
 use crate::provider::{Notice, Provider, ProviderError, Turn, is_local_host};
 
+use super::compact::behind;
 use super::compose::{Composed, Ingredients, Recalled, compose, messages_that_fit};
 use super::error::ChatError;
 use super::reply::Reply;
-use super::session::Session;
+use super::session::{Session, events};
 use super::tools::{Desk, ROUNDS_MAX};
 
 /// What happens while an answer comes.
@@ -39,16 +40,19 @@ pub struct Answer {
 impl Session {
     /// Writes the person's line down. Durable when it returns; no model has been asked yet.
     pub fn say(&mut self, text: Text, now: Timestamp) -> Result<(), ChatError> {
-        if text.trim().is_empty() {
+        self.say_blocks(vec![Block::said(text)], now)
+    }
+
+    /// The same, with files: only what the person typed can hold up a memory.
+    pub fn say_blocks(&mut self, content: Vec<Block>, now: Timestamp) -> Result<(), ChatError> {
+        let mut message = Message::text(self.conversation(), Role::User, now, Text::default());
+        message.content = content;
+        if message.plain().trim().is_empty() {
             return Err(ChatError::EmptyPrompt);
         }
         let mut records = self.beginnings(now);
-        records.push(Record::Message(Message::text(
-            self.conversation(),
-            Role::User,
-            now,
-            text,
-        )));
+        records.push(Record::Message(message));
+        self.note_speaking();
         self.append(&records)?;
         self.has_begun();
         self.messages += 1;
@@ -73,7 +77,9 @@ impl Session {
         let (standing, additions) = self.standing(audience, now);
         let window = self.buffer.fold.window(self.conversation()).cloned();
         let kept = self.window_messages(window.as_ref())?;
-        let (messages, tokens) = messages_that_fit(self.log.as_mut(), &kept, &self.settings)?;
+        let summarised = window.as_ref().and_then(|window| window.summarised);
+        let open = behind(&kept, summarised);
+        let (messages, tokens) = messages_that_fit(self.log.as_mut(), &open, &self.settings)?;
         let parts = Ingredients {
             model,
             settings: &self.settings,
@@ -142,20 +148,17 @@ impl Session {
         message.model = Some(model);
         message.usage = reply.usage;
         message.stop = Some(reply.stop);
-        // Judged against the memory of this moment, other processes' changes included.
-        self.refresh()?;
-        let accepted = match reply.stop.is_complete() && self.settings.use_memory {
-            true => self.judge(&reply.proposals, now)?,
-            false => Accepted::default(),
-        };
-        let learnt = accepted.notice(&self.memory.fold);
-        let mut records = vec![Record::Message(message.clone())];
-        let events = accepted.ops.iter().map(|op| MemoryEvent {
-            at: now,
-            op: op.clone(),
-        });
-        records.extend(events.map(Record::Memory));
-        self.append(&records)?;
+        let teaches = reply.stop.is_complete() && self.settings.use_memory;
+        let (accepted, learnt) = self.append_judged(&mut |session| {
+            let accepted = match teaches {
+                true => session.judge(&reply.proposals, now)?,
+                false => Accepted::default(),
+            };
+            let learnt = accepted.notice(&session.memory.fold);
+            let mut records = vec![Record::Message(message.clone())];
+            records.extend(events(&accepted.ops, now));
+            Ok((records, (accepted, learnt)))
+        })?;
         self.messages += 1;
         self.memories += accepted.ops.len() as u64;
         Ok(Answer {
@@ -177,9 +180,8 @@ impl Session {
         let kept = self.window_messages(window.as_ref())?;
         let typed: Vec<TypedLine<'_>> = kept
             .iter()
-            .filter(|kept| kept.role == Role::User)
             .filter_map(|kept| {
-                let text = kept.text.as_deref()?;
+                let text = kept.typed()?;
                 Some(TypedLine {
                     id: kept.id,
                     at: kept.at,
@@ -187,12 +189,7 @@ impl Session {
                 })
             })
             .collect();
-        let context = Context {
-            conversation: Some(self.conversation()),
-            now,
-            zone: jiff::tz::TimeZone::system(),
-            private: self.is_local().then_some(crate::model::Privacy::Local),
-        };
+        let context = self.context(self.conversation(), now);
         Ok(memory::accept(
             proposals,
             &typed,
@@ -209,23 +206,17 @@ impl Session {
         pinned: bool,
         now: Timestamp,
     ) -> Result<Accepted, ChatError> {
-        self.refresh()?;
         let context = Context {
             conversation: None,
             now,
             zone: jiff::tz::TimeZone::system(),
             private: None,
         };
-        let accepted = memory::add_by_command(text, kind, pinned, &self.memory.fold, &context);
-        let events = accepted.ops.iter().map(|op| MemoryEvent {
-            at: now,
-            op: op.clone(),
-        });
-        let records: Vec<Record> = events.map(Record::Memory).collect();
-        if !records.is_empty() {
-            self.append(&records)?;
-        }
-        Ok(accepted)
+        self.append_judged(&mut |session| {
+            let memory = &session.memory.fold;
+            let accepted = memory::add_by_command(text, kind, pinned, memory, &context);
+            Ok((events(&accepted.ops, now), accepted))
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use super::memory_args::{AskModel, ConsolidateArgs, ExtractArgs};
 use crate::keeper::LIMIT;
 
 /// A private chat agent that remembers, and whose memory only its owner can read.
@@ -252,11 +253,14 @@ pub(super) enum ImportFrom {
     Chatgpt,
     Claude,
     McpMemory,
+    /// Copies of this vault's own files, as a synced folder leaves them
+    Vault,
 }
 
 #[derive(Args)]
 pub(super) struct ImportArgs {
-    /// The file, or the directory with the article's files
+    /// The file, or a directory: the article's files, or copies of the vault
+    #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What it is; `auto` looks at the content
     #[arg(long, value_enum, default_value_t)]
@@ -264,7 +268,7 @@ pub(super) struct ImportArgs {
     /// Let imported memories count at once, without review
     #[arg(long)]
     pub trust: bool,
-    /// Of an export that was cut short, take what is whole
+    /// Of an export that was cut short, or a damaged copy, take what is whole
     #[arg(long)]
     pub salvage: bool,
     /// The file with the age identity that opens an age file
@@ -389,6 +393,9 @@ pub(super) enum MemoryAction {
         /// Always tell the model
         #[arg(long)]
         pin: bool,
+        /// It counts only until this day, or moment
+        #[arg(long, value_name = "DATE")]
+        expires: Option<String>,
     },
     /// Change the words of an item
     Edit { id: String, text: String },
@@ -404,7 +411,7 @@ pub(super) enum MemoryAction {
     History { id: String },
     /// List items that wait for a decision
     Pending,
-    /// Let waiting items count
+    /// Let waiting items count; asks on the terminal
     Approve {
         #[arg(required = true)]
         ids: Vec<String>,
@@ -418,6 +425,23 @@ pub(super) enum MemoryAction {
     Pin { id: String },
     /// Tell the model this item by its rank again
     Unpin { id: String },
+    /// Go through what waits, one key at a time
+    Review,
+    /// Bring back what was superseded, expired, rejected or forgotten
+    Restore {
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Take back what was changed last; once more brings it back
+    Undo {
+        /// Show what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Look through what was said for what is worth remembering
+    Extract(ExtractArgs),
+    /// Put together what says the same, end what is over
+    Consolidate(ConsolidateArgs),
 }
 
 #[derive(Subcommand)]

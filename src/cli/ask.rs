@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::AskArgs;
-use super::consent::{Circumstances, obtain};
+use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::lines::piped;
 use super::memory::Shown;
+use super::memory::learn::{self, Left};
 use super::output::{complain, harmless, one_line, print, print_json, stdout_is_terminal};
 use super::shell::{Shell, now};
 use super::talk::{self, Display};
 use crate::chat::{Answer, ChatError, Opening, Session};
-use crate::model::{Id, MemoryOp, Stop, Surface, Text, Usage};
+use crate::model::{Block, Id, MemoryOp, Stop, Surface, Text, Usage};
 use crate::provider::Why;
 use crate::vault::ProviderKeys;
 
@@ -61,7 +62,12 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
             &circumstances,
         )?;
     }
-    session.say(prompt, now())?;
+    for block in &prompt {
+        if let Block::Text { text, source: None } = block {
+            look_for_secrets(chosen.provider.as_ref(), text)?;
+        }
+    }
+    session.say_blocks(prompt, now())?;
     let held = shell.global.json || args.no_stream;
     let display = if held {
         Display::Held
@@ -71,6 +77,10 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     let answer = talk::answer(&shell, &mut session, &chosen, &display)?;
     show(&shell, &session, &answer, held)?;
     let code = code_of(&answer);
+    if !args.talk.incognito {
+        let left = Left::with(ExitCode::from(code));
+        learn::at_the_end(&shell, &mut session, &chosen, &keys, left);
+    }
     // The answer is shown and kept: what fails from here on is a warning.
     if let Err(error) = session.end(now()) {
         shell.note(&format!("warning: {error}"));
@@ -89,18 +99,19 @@ fn code_of(answer: &Answer) -> u8 {
     }
 }
 
-fn prompt(args: &AskArgs) -> Result<Text, Failure> {
-    let mut text = Text::new(args.prompt.join(" "));
-    if let Some(piped) = piped()? {
-        if !text.is_empty() {
-            text.push_str("\n");
-        }
-        text.push_str(&piped);
-    }
+/// The question; what is piped in behind one is a file, and alone it is the question.
+fn prompt(args: &AskArgs) -> Result<Vec<Block>, Failure> {
+    let words = Text::new(args.prompt.join(" "));
+    let (text, behind) = match (piped()?, words.trim().is_empty()) {
+        (Some(piped), true) => (piped, None),
+        (piped, _) => (words, piped),
+    };
     if text.trim().is_empty() {
         return Err(ChatError::EmptyPrompt.into());
     }
-    talk::with_attachments(&args.talk.attach, text)
+    let mut content = talk::with_attachments(&args.talk.attach, text)?;
+    content.extend(behind.map(Block::attached));
+    Ok(content)
 }
 
 fn show(shell: &Shell, session: &Session, answer: &Answer, held: bool) -> Result<(), Failure> {

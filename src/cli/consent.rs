@@ -1,10 +1,11 @@
 //! Words leave for another host only with the person's word.
 
 use super::failure::Failure;
-use super::output::complain;
+use super::output::{complain, stdin_is_terminal};
 use super::secret_input::{ask_key, has_terminal};
 use super::shell::{Shell, now};
 use crate::chat::Session;
+use crate::memory::detect_secrets;
 use crate::model::{Consent, Record};
 use crate::provider::{Provider, Why, is_local_host};
 
@@ -31,8 +32,7 @@ pub(super) fn obtain(
     let refused = || Failure::NoConsent {
         host: host.to_owned(),
     };
-    let configured = shell.config.consent.iter().any(|allowed| allowed == host);
-    if configured || session.buffer.fold.consent(host) == Some(true) {
+    if is_given(shell, session, provider) {
         return Ok(());
     }
     if circumstances.yes {
@@ -62,4 +62,35 @@ pub(super) fn obtain(
     };
     session.append(&[Record::Consent(consent)])?;
     if granted { Ok(()) } else { Err(refused()) }
+}
+
+/// Whether words may go to the provider's host without a question.
+pub(super) fn is_given(shell: &Shell, session: &Session, provider: &dyn Provider) -> bool {
+    let Some(host) = provider.host().filter(|host| !is_local_host(host)) else {
+        return true;
+    };
+    let configured = shell.config.consent.iter().any(|allowed| allowed == host);
+    configured || session.buffer.fold.consent(host) == Some(true)
+}
+
+/// Warns before a line with a secret in it leaves for another host; who sits at a terminal may
+/// still keep it back.
+pub(super) fn look_for_secrets(provider: &dyn Provider, typed: &str) -> Result<(), Failure> {
+    let Some(host) = provider.host().filter(|host| !is_local_host(host)) else {
+        return Ok(());
+    };
+    let kinds = detect_secrets(typed);
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    let names = names.join(" and ");
+    complain(&format!(
+        "warning: this looks like {names}, on its way to {host}"
+    ));
+    let asks = has_terminal() && stdin_is_terminal();
+    match !asks || ask_key("Send it even so? [y/N] ", "yn", 'n')? == 'y' {
+        true => Ok(()),
+        false => Err(Failure::KeptBack),
+    }
 }

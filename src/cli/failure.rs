@@ -9,7 +9,7 @@ use super::output::complain;
 use crate::chat::ChatError;
 use crate::config::ConfigError;
 use crate::keeper::KeeperError;
-use crate::memory::EditError;
+use crate::memory::{AnswerError, EditError};
 use crate::provider::ProviderError;
 use crate::seal::SealError;
 use crate::store::StoreError;
@@ -35,6 +35,8 @@ pub(super) enum Failure {
     Keeper(KeeperError),
     #[error("there is no terminal to ask on")]
     NoTerminal,
+    #[error("what was purged is still in the files of the epoch before, which cannot be removed")]
+    PurgedStays,
     #[error("interrupted")]
     Interrupted,
     #[error("the reader of the output has gone")]
@@ -63,6 +65,16 @@ pub(super) enum Failure {
     AmbiguousItem { prefix: String, count: usize },
     #[error("not remembered: the text holds {0}")]
     SecretInMemory(String),
+    #[error("approval is given on a terminal, by the person")]
+    ApprovalNeedsTerminal,
+    #[error("no model is at hand, and this needs one")]
+    NeedsModel,
+    #[error("the model's answer cannot be used: {0}")]
+    ModelAnswer(#[source] AnswerError),
+    #[error("the model's answer ended early")]
+    AnswerStopped,
+    #[error("not sent, and not kept")]
+    KeptBack,
     #[error("the text is empty")]
     EmptyText,
     #[error("the text is too long")]
@@ -90,6 +102,7 @@ pub(super) enum Failure {
     #[cfg(feature = "age")]
     #[error(transparent)]
     Age(#[from] AgeError),
+    #[cfg(not(feature = "age"))]
     #[error("this build has no age: its crate is left out")]
     WithoutAge,
     #[error("an export is plaintext, and standard output is a terminal")]
@@ -168,6 +181,7 @@ impl Failure {
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
             Failure::Usage(_) | Failure::Config(_) | Failure::KdfOption(_) => 2,
             Failure::NotADate(_) => 2,
+            Failure::AnswerStopped | Failure::ModelAnswer(_) => 20,
             Failure::Transfer(TransferError::Vault(error)) => vault_code(error),
             Failure::Transfer(TransferError::Write(error))
                 if error.kind() == io::ErrorKind::BrokenPipe =>
@@ -242,6 +256,7 @@ impl Failure {
             Failure::Keeper(KeeperError::UnsafeDirectory(_) | KeeperError::UnsafeSocket(_)) => {
                 "see who made it, and remove it"
             }
+            Failure::PurgedStays => "the next command that writes tries again; see agent doctor",
             Failure::NoTerminal => {
                 "give the passphrase with --passphrase-file, --passphrase-fd, \
                  --passphrase-command or AGENT_PASSPHRASE, or run agent unlock first"
@@ -249,14 +264,15 @@ impl Failure {
             Failure::PassphraseFileOpen { path, .. } => {
                 return Some(format!("chmod 600 {}", path.display()));
             }
+            Failure::NeedsModel => "name one with -m, or agent config set model provider/model",
+            Failure::ModelAnswer(_) => "try again, or with another model (-m)",
             Failure::NoSuchItem(_) => "agent memory list --all shows them",
             Failure::AmbiguousItem { .. } => "type more of the id",
             Failure::SecretInMemory(_) => {
                 "memory goes into prompts; keep secrets in a password manager"
             }
-            Failure::WithoutAge => {
-                "build with --features age, or export without it and run age on the file"
-            }
+            #[cfg(not(feature = "age"))]
+            Failure::WithoutAge => "build without --no-default-features, or with --features age",
             Failure::ExportToTerminal => "name a file with -o, or say --force",
             Failure::ArticleNeedsDirectory => "name a new directory with -o",
             Failure::ArticleWithAge => "export as jsonl or json for an age file",
@@ -265,6 +281,16 @@ impl Failure {
             }
             Failure::Transfer(TransferError::Cut { .. }) => {
                 "--salvage takes what is whole; nothing was imported"
+            }
+            Failure::Transfer(
+                TransferError::CopyDamaged { .. } | TransferError::CopyDetached { .. },
+            ) => "nothing was imported; --salvage takes what is whole",
+            Failure::Transfer(TransferError::OtherVault | TransferError::OtherEpoch) => {
+                "only copies of the vault as it is are merged; what another one holds comes in by \
+                 agent --state-dir DIR export, and agent import of that"
+            }
+            Failure::Transfer(TransferError::NoCopies) => {
+                "name the directory that the copies lie in"
             }
             Failure::Transfer(TransferError::UnknownFormat) => "say what it is with --from",
             Failure::NoSuchSlot(_) => "agent slots list shows them",

@@ -1,5 +1,10 @@
 //! `agent memory …`: long-term memory from the command line.
 
+mod changes;
+pub(super) mod learn;
+mod review;
+mod tidy;
+
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -7,8 +12,11 @@ use serde::Serialize;
 use super::args::{KindArg, MemoryAction, PurgeArgs, StatusArg};
 use super::failure::Failure;
 use super::mend;
-use super::output::{one_line, print_json, print_line};
+use super::output::{complain, one_line, print_json, print_line};
+use super::search::moment;
+use super::secret_input::{ask_key, has_terminal};
 use super::shell::{Shell, now};
+use crate::chat::UndoWhat;
 use crate::keeper::Opened;
 use crate::memory::{
     self, Accepted, Context, Filter, Found, Judgement, Memory, Stored, approve_shown,
@@ -51,6 +59,10 @@ pub(super) struct Shown<'a> {
     pub status: Status,
     pub pinned: bool,
     pub created: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
     pub source: &'a Source,
     pub supersedes: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +78,8 @@ impl<'a> From<&'a Item> for Shown<'a> {
             status: item.status,
             pinned: item.pinned,
             created: item.created,
+            confirmed: item.confirmed,
+            expires: item.expires,
             source: &item.source,
             supersedes: item.supersedes,
             flag: item.flag.as_deref(),
@@ -93,6 +107,14 @@ pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failur
             ..PurgeArgs::default()
         };
         return mend::purge(&shell, &args);
+    }
+    match action {
+        MemoryAction::Extract(args) => return learn::extract(&shell, &args),
+        MemoryAction::Consolidate(args) => return tidy::consolidate(&shell, &args),
+        MemoryAction::Undo { dry_run } => return tidy::undo(&shell, UndoWhat::Last, dry_run),
+        MemoryAction::Restore { ids } => return tidy::restore(&shell, &ids),
+        MemoryAction::Review => return review::review(&shell),
+        _ => {}
     }
     let reads = matches!(
         action,
@@ -141,7 +163,15 @@ impl Desk {
             }),
             MemoryAction::Show { id } => self.show(&id),
             MemoryAction::History { id } => self.history(&id),
-            MemoryAction::Add { text, kind, pin } => self.add(&text, kind.into(), pin),
+            MemoryAction::Add {
+                text,
+                kind,
+                pin,
+                expires,
+            } => {
+                let expires = expires.as_deref().map(moment).transpose()?;
+                self.add(&text, kind.into(), pin, expires)
+            }
             MemoryAction::Edit { id, text } => {
                 let id = self.find(&id)?;
                 let op = edit_by_command(id, &text, &self.view.fold)?;
@@ -164,6 +194,11 @@ impl Desk {
                 let ops = self.each(&[id], |id| MemoryOp::Unpin { id })?;
                 self.change(ops, "not pinned any more")
             }
+            MemoryAction::Extract(_)
+            | MemoryAction::Consolidate(_)
+            | MemoryAction::Undo { .. }
+            | MemoryAction::Restore { .. }
+            | MemoryAction::Review => Ok(()),
         }
     }
 
@@ -220,7 +255,11 @@ impl Desk {
         Ok(())
     }
 
+    /// Shows the items and asks on the terminal: nothing but a person lets an item count.
     fn approve(&mut self, ids: &[String]) -> Result<(), Failure> {
+        if !has_terminal() {
+            return Err(Failure::ApprovalNeedsTerminal);
+        }
         let mut shown = Vec::new();
         for prefix in ids {
             let id = self.find(prefix)?;
@@ -231,6 +270,21 @@ impl Desk {
                 .map(|stored| stored.item.text.clone());
             shown.extend(text.map(|text| (id, text)));
         }
+        shown.retain(|(_, text)| review::is_shown_whole(text));
+        if shown.len() < ids.len() {
+            complain("An item that holds characters that cannot be shown is not approved.");
+        }
+        for (id, text) in &shown {
+            let id = self.view.fold.short_id(*id);
+            complain(&format!("{id}  “{}”", one_line(text)));
+        }
+        if shown.is_empty() || ask_key("Let this count? [y/N] ", "yn", 'n')? == 'n' {
+            self.shell.note("Nothing was approved.");
+            return Ok(());
+        }
+        // Another process may have changed a text while it was read: that one is not approved.
+        self.vault.refresh()?;
+        self.view.catch_up(&mut self.vault)?;
         let (ops, changed) = approve_shown(&shown, &self.view.fold);
         for id in changed {
             self.shell.note(&format!(
@@ -241,7 +295,13 @@ impl Desk {
         self.change(ops, "counts from now on")
     }
 
-    fn add(&mut self, text: &str, kind: Kind, pin: bool) -> Result<(), Failure> {
+    fn add(
+        &mut self,
+        text: &str,
+        kind: Kind,
+        pin: bool,
+        expires: Option<Timestamp>,
+    ) -> Result<(), Failure> {
         if text.trim().is_empty() {
             return Err(Failure::EmptyText);
         }
@@ -251,7 +311,12 @@ impl Desk {
             zone: jiff::tz::TimeZone::system(),
             private: None,
         };
-        let accepted = memory::add_by_command(text, kind, pin, &self.view.fold, &context);
+        let mut accepted = memory::add_by_command(text, kind, pin, &self.view.fold, &context);
+        for op in &mut accepted.ops {
+            if let MemoryOp::Add { item } | MemoryOp::Supersede { item, .. } = op {
+                item.expires = expires;
+            }
+        }
         let id = self.accepted_id(&accepted)?;
         let was = self.replaced(&accepted);
         self.append(accepted.ops)?;
@@ -319,7 +384,7 @@ impl Desk {
         }
         if waiting > 0 && filter.status.is_none() {
             self.shell.note(&format!(
-                "{waiting} wait for you: `agent memory approve` or `reject`"
+                "{waiting} wait for you: `agent memory review` goes through them"
             ));
         }
         Ok(())
@@ -335,6 +400,13 @@ impl Desk {
             marks.push("pinned".to_owned());
         }
         marks.extend(item.flag.as_ref().map(|flag| one_line(flag)));
+        let now = now();
+        if item.status == Status::Active && !stored.is_live(now) {
+            marks.push("its time is over".to_owned());
+        } else if item.status == Status::Active && stored.is_stale(now) {
+            let day = stored.last_said().strftime("%Y-%m-%d");
+            marks.push(format!("not confirmed since {day}"));
+        }
         let marks = if marks.is_empty() {
             String::new()
         } else {

@@ -19,7 +19,7 @@ use super::status::describe;
 use crate::chat::{Conversations, PurgeTargets};
 use crate::memory::Memory;
 use crate::model::{MemoryEvent, Record};
-use crate::store::{FileStore, Holder, Oddity, Store, swap_is_on};
+use crate::store::{FileStore, Holder, Oddity, Store, is_sync_conflict, swap_is_on};
 use crate::vault::{Log, Secret, Vault, VaultError, View, restore_header, structure};
 
 #[derive(Serialize)]
@@ -105,7 +105,8 @@ pub(super) fn doctor(shell: &Shell) -> Result<ExitCode, Failure> {
         ));
     }
     match structure(&store) {
-        Ok(found) => rows.extend(found.findings.iter().map(|finding| {
+        // What a sync tool left is told below, with what to do about it.
+        Ok(found) => rows.extend(found.findings.iter().filter(|f| !is_conflict(f)).map(|finding| {
             use crate::vault::Finding;
             let what = match finding {
                 Finding::Damage(_) => "agent repair writes what opens anew and keeps the rest",
@@ -153,19 +154,32 @@ pub(super) fn doctor(shell: &Shell) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn is_conflict(finding: &crate::vault::Finding) -> bool {
+    matches!(finding, crate::vault::Finding::Stranger(name) if is_sync_conflict(name))
+}
+
 fn of_oddity(oddity: &Oddity) -> Advice {
     match oddity {
         Oddity::Loose { file, mode } => advice(
             format!("{} can be read by others (mode {mode:03o})", file.display()),
             format!("its content is sealed; chmod go= {}", file.display()),
         ),
-        Oddity::SyncConflict(file) => advice(
+        Oddity::SyncConflict { file, of_log } => advice(
             format!(
                 "{} is a copy that a sync tool made of two versions",
                 file.display()
             ),
-            "it is never opened in place of the real one; run one machine at a time on a synced \
-             vault, and remove the copy once agent verify finds the vault whole",
+            match of_log {
+                true => {
+                    "it is never opened in place of the real one, and may hold records that are \
+                     missing there: agent import --from vault DIR merges all copies in a \
+                     directory; remove them then"
+                }
+                false => {
+                    "it is never opened in place of the real one and holds no records: remove it \
+                     once agent verify finds the vault whole"
+                }
+            },
         ),
         Oddity::Temporary(file) => advice(
             format!("{} was left by a writer that was cut short", file.display()),
@@ -325,9 +339,13 @@ pub(super) fn purge_targets(
         bytes_removed: done.bytes_removed,
         not_removed: OUT_OF_REACH.to_vec(),
     };
+    let ended = match done.rewritten.previous_removed {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(Failure::PurgedStays),
+    };
     if shell.global.json {
         print_json(&receipt)?;
-        return Ok(ExitCode::SUCCESS);
+        return ended;
     }
     print_line(&format!(
         "Purged {} records ({} items, {} conversations, {} messages); {} old files with {} KiB are \
@@ -351,5 +369,5 @@ pub(super) fn purge_targets(
             one_line(&quoting.quote)
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    ended
 }

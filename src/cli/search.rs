@@ -129,7 +129,7 @@ fn filter(args: &SearchArgs) -> Result<Filter, Failure> {
 }
 
 /// A day, which begins at midnight here, or a moment.
-fn moment(text: &str) -> Result<Timestamp, Failure> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, Failure> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::Talk;
+use super::compaction;
 use super::failure::Failure;
 use super::lines::attached;
 use super::output::{harmless, print};
@@ -10,7 +11,7 @@ use super::shell::{Shell, now, sealed_key};
 use crate::chat::{Answer, Opening, Recall, Session, Settings, Told};
 use crate::keeper::Opened;
 use crate::memory::Budgets;
-use crate::model::{Surface, Text};
+use crate::model::{Block, Id, Surface, Text};
 use crate::provider::{Chosen, Notice, select};
 use crate::vault::{ProviderKeys, ScratchLog};
 
@@ -94,21 +95,31 @@ pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
     )?)
 }
 
-/// A message with the files that go before it.
-pub(super) fn with_attachments(files: &[PathBuf], text: Text) -> Result<Text, Failure> {
-    let mut whole = Text::default();
+/// A message with the files that go before it. Words of a file are not what the person typed.
+pub(super) fn with_attachments(files: &[PathBuf], text: Text) -> Result<Vec<Block>, Failure> {
+    let mut content = Vec::new();
     for file in files {
         let name = file
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        whole.push_str(&format!("[file {}]\n", super::output::one_line(&name)));
+        let mut whole = Text::new(format!("[file {}]\n", super::output::one_line(&name)));
         whole.push_str(attached(file)?.trim_end());
-        whole.push_str("\n[end of file]\n\n");
+        whole.push_str("\n[end of file]\n");
+        content.push(Block::attached(whole));
     }
-    whole.push_str(&text);
-    Ok(whole)
+    content.push(Block::said(text));
+    Ok(content)
+}
+
+/// Under what name a conversation is marked as open in a window.
+pub(super) fn claim_name(conversation: Id) -> [u8; 16] {
+    let mut name = conversation.bytes();
+    // The id itself is nobody's business, not even as the name of an empty file.
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(name);
+    name.copy_from_slice(&digest[..16]);
+    name
 }
 
 /// A runtime for the network, on this thread.
@@ -133,6 +144,7 @@ pub(super) fn answer(
     chosen: &Chosen,
     display: &Display,
 ) -> Result<Answer, Failure> {
+    compaction::if_needed(shell, session, chosen);
     let recalled = session.recall(chosen.provider.as_ref(), now())?;
     let composed = session.compose(chosen.provider.as_ref(), &chosen.model, &recalled, now())?;
     let mut lost: Option<Failure> = None;

@@ -13,9 +13,11 @@ use super::output::{Meter, complain, one_line, print_json, print_line, stdout_is
 use super::plain_file::PlainFile;
 use super::shell::{Shell, now};
 use crate::keeper::Opened;
+use crate::store::{LogCopy, log_copies};
 use crate::transfer::{
     ArticleSinks, ArticleSources, Bad, ExportOptions, Exported, Format, ImportOptions, Imported,
     Origin, Progress, Source, TransferError, export, export_article, import, import_article,
+    import_copies, is_age,
 };
 use crate::vault::Vault;
 
@@ -188,7 +190,10 @@ pub(super) fn run_import(shell: &Shell, args: &ImportArgs) -> Result<ExitCode, F
         meter.show(progress.done, progress.total);
         ControlFlow::Continue(())
     };
-    let done = if found.is_dir() {
+    let done = if is_vault(args, found.is_dir()) {
+        let copies = log_copies(&args.file, &shell.paths.state_dir)?;
+        import_copies(&mut vault, &copies, &options, &mut report)?
+    } else if found.is_dir() {
         let mut files = ARTICLE.map(|name| File::open(args.file.join(name)).ok());
         let [buffer, memory, log] = &mut files;
         let sources = ArticleSources {
@@ -201,7 +206,17 @@ pub(super) fn run_import(shell: &Shell, args: &ImportArgs) -> Result<ExitCode, F
         from_file(&mut vault, args, &options, &mut report)?
     };
     meter.end();
-    say(shell, &args.file, &done)
+    say(shell, args, &done)
+}
+
+/// Whether the source is copies of the vault: by name, or since it has none of the article's files.
+fn is_vault(args: &ImportArgs, is_dir: bool) -> bool {
+    match args.from {
+        ImportFrom::Vault => true,
+        ImportFrom::Auto if is_dir => !ARTICLE.iter().any(|name| args.file.join(name).exists()),
+        ImportFrom::Auto => matches!(LogCopy::recognise(&args.file), Ok(Some(_))),
+        _ => false,
+    }
 }
 
 fn from_file(
@@ -218,9 +233,7 @@ fn from_file(
     let mut start = [0; 64];
     let got = file.read(&mut start).map_err(fail)?;
     file.rewind().map_err(fail)?;
-    if start[..got].starts_with(b"age-encryption.org/")
-        || start[..got].starts_with(b"-----BEGIN AGE")
-    {
+    if is_age(&start[..got]) {
         let mut opened = age_file::open(file, args.identity.as_deref())?;
         return Ok(import(vault, opened.as_mut(), options, report)?);
     }
@@ -242,6 +255,7 @@ fn origin(from: ImportFrom) -> Option<Origin> {
         ImportFrom::Chatgpt => Origin::Chatgpt,
         ImportFrom::Claude => Origin::Claude,
         ImportFrom::McpMemory => Origin::McpMemory,
+        ImportFrom::Vault => Origin::Vault,
     })
 }
 
@@ -267,7 +281,8 @@ fn as_source(file: &mut Option<File>) -> Option<&mut dyn Source> {
 }
 
 /// What came in, and what did not; that is an exit code of its own.
-fn say(shell: &Shell, file: &Path, done: &Imported) -> Result<ExitCode, Failure> {
+fn say(shell: &Shell, args: &ImportArgs, done: &Imported) -> Result<ExitCode, Failure> {
+    let file = &args.file;
     if shell.global.json {
         print_json(done)?;
     } else {
@@ -287,7 +302,9 @@ fn say(shell: &Shell, file: &Path, done: &Imported) -> Result<ExitCode, Failure>
     if done.bad_count > 20 {
         complain(&format!("passed over: {} more", done.bad_count - 20));
     }
-    if done.memories > 0 {
+    // An export and a copy come back as they were, pending or not.
+    let as_it_was = matches!(done.origin, Some(Origin::Jsonl | Origin::Vault));
+    if done.memories > 0 && !args.trust && !as_it_was {
         shell.note("Imported memories wait for you: agent memory pending");
     }
     Ok(ExitCode::from(u8::from(done.bad_count > 0)))

@@ -45,6 +45,18 @@ pub const KEYS: &[KeyInfo] = &[
         "how many tokens of memory go into a prompt",
     ),
     key(
+        "memory.model",
+        "the model that looks through what was said and tidies; unset means the one talked to",
+    ),
+    key(
+        "memory.extract",
+        "when what was said is looked through at the end: never, chat or always (ask too)",
+    ),
+    key(
+        "memory.extract_seconds",
+        "how long leaving waits for that at the most",
+    ),
+    key(
         "idle_lock_minutes",
         "idle minutes until chat locks itself; 0 means never",
     ),

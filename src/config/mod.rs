@@ -17,4 +17,4 @@ pub use error::ConfigError;
 pub use keys::{KEYS, KeyInfo};
 pub use paths::{Paths, Profile};
 pub use secret::ApiKey;
-pub use settings::{Config, MemoryBudgets, ProviderConfig, ProviderKind, Timeouts};
+pub use settings::{Config, MemoryBudgets, ProviderConfig, ProviderKind, Timeouts, When};

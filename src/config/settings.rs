@@ -31,7 +31,7 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderConfig>,
 }
 
-/// How much of the memory goes into a prompt.
+/// How much of the memory goes into a prompt, and how it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryBudgets {
     pub facts: u32,
@@ -39,6 +39,22 @@ pub struct MemoryBudgets {
     pub outcomes: u32,
     pub outcomes_shown: u32,
     pub tokens: u32,
+    /// Extracts and consolidates; unset, the model that is talked to.
+    pub model: Option<String>,
+    /// After what kind of session what was said is looked through.
+    pub extract: When,
+    /// The longest that leaving waits for it.
+    pub extract_seconds: u32,
+}
+
+/// After which sessions something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Never,
+    /// After a chat.
+    Chat,
+    /// After `ask` as well.
+    Always,
 }
 
 /// How long to wait for a provider.
@@ -86,6 +102,9 @@ impl Default for Config {
                 outcomes: 20,
                 outcomes_shown: 5,
                 tokens: 4000,
+                model: None,
+                extract: When::Chat,
+                extract_seconds: 20,
             },
             idle_lock_minutes: 15,
             lock_wait_seconds: 10,
@@ -131,6 +150,22 @@ impl ProviderKind {
     }
 }
 
+impl When {
+    fn of_name(name: &str) -> Option<Self> {
+        [When::Never, When::Chat, When::Always]
+            .into_iter()
+            .find(|when| when.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            When::Never => "never",
+            When::Chat => "chat",
+            When::Always => "always",
+        }
+    }
+}
+
 impl Config {
     /// The value of a key as text; `None` if it is unset.
     pub fn value(&self, key: &str) -> Result<Option<String>, ConfigError> {
@@ -166,6 +201,9 @@ impl Config {
             "memory.outcomes" => Field::Number(&mut self.memory.outcomes, 0..=10_000),
             "memory.outcomes_shown" => Field::Number(&mut self.memory.outcomes_shown, 0..=10_000),
             "memory.tokens" => Field::Number(&mut self.memory.tokens, 0..=10_000_000),
+            "memory.model" => Field::Text(&mut self.memory.model),
+            "memory.extract" => Field::When(&mut self.memory.extract),
+            "memory.extract_seconds" => Field::Number(&mut self.memory.extract_seconds, 1..=600),
             "idle_lock_minutes" => Field::Number(&mut self.idle_lock_minutes, 0..=10_080),
             "lock_wait_seconds" => Field::Number(&mut self.lock_wait_seconds, 0..=86_400),
             "purge_after" => Field::Days(&mut self.purge_after_days),
@@ -222,6 +260,7 @@ pub(super) enum Field<'a> {
     Variable(&'a mut Option<String>),
     Path(&'a mut Option<PathBuf>),
     Kind(&'a mut Option<ProviderKind>),
+    When(&'a mut When),
     Number(&'a mut u32, RangeInclusive<u32>),
     MaybeNumber(&'a mut Option<u32>, RangeInclusive<u32>),
     Decimal(&'a mut Option<f64>, RangeInclusive<f64>),
@@ -264,6 +303,11 @@ impl Field<'_> {
                 **place = ProviderKind::of_name(word);
                 place.is_some()
             }
+            (Field::When(place), Given::Word(word)) => {
+                let when = When::of_name(word);
+                **place = when.unwrap_or(**place);
+                when.is_some()
+            }
             (Field::Number(place, range), Given::Integer(n)) => {
                 within(*n, range).map(|n| **place = n).is_some()
             }
@@ -299,6 +343,7 @@ impl Field<'_> {
                 "the name of an environment variable (the AGENT_ ones hold no keys)".into()
             }
             Field::Kind(_) => "`anthropic`, `openai` or `ollama`".into(),
+            Field::When(_) => "`never`, `chat` or `always`".into(),
             Field::Number(_, range) | Field::MaybeNumber(_, range) => {
                 format!("a whole number from {} to {}", range.start(), range.end())
             }
@@ -315,6 +360,7 @@ impl Field<'_> {
             Field::Text(place) | Field::Variable(place) => (*place).clone(),
             Field::Path(place) => place.as_ref().map(|path| path.display().to_string()),
             Field::Kind(place) => place.map(|kind| kind.name().to_owned()),
+            Field::When(place) => Some(place.name().to_owned()),
             Field::Number(place, _) => Some(place.to_string()),
             Field::MaybeNumber(place, _) => place.map(|n| n.to_string()),
             Field::Decimal(place, _) => place.map(|n| n.to_string()),

@@ -275,6 +275,19 @@ impl Log for Client {
         self.end(&Request::Append, &put_lines(&lines))
     }
 
+    fn append_at(
+        &mut self,
+        expected: Position,
+        records: &[Record],
+    ) -> Result<Option<Position>, VaultError> {
+        let lines: Vec<Zeroizing<Vec<u8>>> = records.iter().map(Record::to_line).collect();
+        let expected = expected.into();
+        match self.ask(&Request::AppendAt { expected }, &put_lines(&lines))? {
+            (Reply::Position(at), _) => Ok(at.map(Into::into)),
+            _ => Err(self.misunderstood()),
+        }
+    }
+
     fn refresh(&mut self) -> Result<Position, VaultError> {
         self.end(&Request::Refresh, &[])
     }

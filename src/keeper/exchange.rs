@@ -163,6 +163,13 @@ impl Exchange {
                 let end = self.vault(|vault| vault.append_lines(&lines))?;
                 plain(Reply::End(end.into()))
             }
+            Request::AppendAt { expected } => {
+                let lines = records(&payload).ok_or(Fault::Misunderstood)?;
+                drop(payload);
+                let expected = expected.into();
+                let at = self.vault(|vault| vault.append_lines_at(expected, &lines))?;
+                plain(Reply::Position(at.map(Into::into)))
+            }
             Request::Refresh => {
                 let end = self.vault(Vault::refresh)?;
                 plain(Reply::End(end.into()))

@@ -81,6 +81,14 @@ impl Log for Opened {
         self.log().append(records)
     }
 
+    fn append_at(
+        &mut self,
+        expected: Position,
+        records: &[Record],
+    ) -> Result<Option<Position>, VaultError> {
+        self.log().append_at(expected, records)
+    }
+
     fn refresh(&mut self) -> Result<Position, VaultError> {
         self.log().refresh()
     }

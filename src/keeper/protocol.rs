@@ -90,6 +90,10 @@ pub(super) enum Request {
     },
     /// Payload: records. Counts as use.
     Append,
+    /// Payload: records, to be appended if this is still the end. Counts as use.
+    AppendAt {
+        expected: At,
+    },
     Refresh,
     Read {
         after: u64,
@@ -146,6 +150,7 @@ impl Request {
     pub(super) fn payload_max(&self) -> usize {
         match self {
             Request::Append
+            | Request::AppendAt { .. }
             | Request::PutCheckpoint { .. }
             | Request::WriteFile
             | Request::ReplaceManifest { .. } => PAYLOAD_BYTES_MAX,
@@ -161,6 +166,7 @@ impl Request {
             Request::Hello { .. }
                 | Request::AcceptRollback { .. }
                 | Request::Append
+                | Request::AppendAt { .. }
                 | Request::Keys
                 | Request::PutKey { .. }
                 | Request::RemoveKey { .. }
@@ -173,6 +179,7 @@ impl Request {
             self,
             Request::AcceptRollback { .. }
                 | Request::Append
+                | Request::AppendAt { .. }
                 | Request::PutCheckpoint { .. }
                 | Request::PutKey { .. }
                 | Request::RemoveKey { .. }

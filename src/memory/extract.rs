@@ -14,7 +14,7 @@ use super::escape::{quoted, quoted_lines};
 use super::fold::{Memory, Stored};
 use super::judge::{Accepted, Candidate, Context, Judge};
 use super::prompt::{Audience, estimate_tokens};
-use super::quote::{Quote, Said, holds, verbatim};
+use super::quote::{Quote, Said, holds, stated};
 use super::words::{Reading, read, without_subject};
 
 /// Known notes that are shown beside the turns.
@@ -298,7 +298,7 @@ fn propose(judge: &mut Judge<'_>, new: &Statement, replaces: Option<Id>, said: &
 fn find(evidence: &Evidence, said: &[Said<'_>]) -> Option<Quote> {
     let message = evidence.message?;
     let said = said.iter().find(|said| said.id == message)?;
-    let words = verbatim(said.text, &evidence.quote)?;
+    let words = stated(said.text, &evidence.quote)?;
     Some(Quote {
         message,
         at: said.at,

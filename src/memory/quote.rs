@@ -91,8 +91,18 @@ impl<'a> Quotable<'a> {
     }
 }
 
-/// A quote that a model gives, as it stands in the message: differing in nothing but blanks.
-pub(super) fn verbatim<'a>(message: &'a str, quote: &str) -> Option<&'a str> {
+/// A quote that a model gives, as it stands in a statement of the message: not in a question, not
+/// in what was pasted, and not behind a denial that the quote leaves out.
+pub(super) fn stated<'a>(message: &'a str, quote: &str) -> Option<&'a str> {
+    quotable(message).into_iter().find_map(|piece| {
+        let words = verbatim(piece, quote)?;
+        let before = piece.find(words).map_or("", |at| &piece[..at]);
+        (read(before).negations == 0).then_some(words)
+    })
+}
+
+/// A quote that a model gives, as it stands in the text: differing in nothing but blanks.
+fn verbatim<'a>(message: &'a str, quote: &str) -> Option<&'a str> {
     let quote = quote.trim();
     if quote.is_empty() || quote.chars().count() > QUOTE_CHARS_MAX {
         return None;
@@ -424,6 +434,30 @@ mod tests {
             for piece in quotable(&message) {
                 proptest::prop_assert!(message.contains(piece));
             }
+        }
+    }
+
+    #[test]
+    fn a_quote_out_of_a_question_a_paste_or_a_denial_is_none() {
+        for (message, quote, there) in [
+            ("Well, I live in Oslo. And you?", "I live in Oslo", true),
+            ("I live in Oslo and don't like rain", "I live in Oslo", true),
+            ("did I say that I live in Oslo?", "I live in Oslo", false),
+            ("please translate: I live in Oslo", "I live in Oslo", false),
+            ("> I live in Oslo", "I live in Oslo", false),
+            (
+                "```\nI live in Oslo\n```\nwhat is this",
+                "I live in Oslo",
+                false,
+            ),
+            ("I never said that I live in Oslo", "I live in Oslo", false),
+            (
+                "It is not true that I live in Oslo.",
+                "I live in Oslo.",
+                false,
+            ),
+        ] {
+            assert_eq!(stated(message, quote).is_some(), there, "{message}");
         }
     }
 }

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use crate::model::{Id, MemoryOp, Status, Timestamp};
 
 use super::fold::{Batch, Event, Memory, Stored, What};
+use super::judge::Knowledge;
 
 /// What takes operations back.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,6 +56,17 @@ pub fn bring_back(id: Id, memory: &Memory) -> Vec<MemoryOp> {
         }
     }
     ops.push(MemoryOp::Restore { id });
+    // What says otherwise and took no part in replacing it; where the item only waits again, the
+    // fold lets these be.
+    for other in Knowledge::of(memory).answered_by(id, &stored.item.text) {
+        let rejected = ops.contains(&MemoryOp::Reject { id: other });
+        if !rejected {
+            ops.push(MemoryOp::Supersede {
+                id: other,
+                item: stored.item.clone(),
+            });
+        }
+    }
     ops
 }
 
@@ -233,6 +245,16 @@ mod tests {
         memory.apply_ops(at(), &[add(&new)]);
         let back = undo(&[MemoryOp::Approve { id: new.id }], &memory, later(1));
         assert_eq!(back, [MemoryOp::Reject { id: new.id }]);
+    }
+
+    #[test]
+    fn bringing_back_an_item_leaves_nothing_active_that_says_otherwise() {
+        let (mut memory, ids) = memory_saying(&["lives in Oslo", "likes tea"]);
+        let rome = item("lives in Rome");
+        memory.apply_ops(later(1), &[MemoryOp::Expire { id: ids[0] }, add(&rome)]);
+        memory.apply_ops(later(2), &bring_back(ids[0], &memory));
+        let left: Vec<Id> = memory.active().map(|stored| stored.item.id).collect();
+        assert_eq!(left, ids);
     }
 
     #[test]

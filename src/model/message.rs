@@ -23,16 +23,28 @@ pub enum Role {
 pub enum Block {
     Text {
         text: Text,
+        /// Where the words come from, if not from who speaks: a file put before a prompt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<SourceClass>,
     },
     /// Names an attachment record of its own; the bytes are stored once.
-    Attachment {
-        id: Id,
-        name: Text,
-        media: String,
-    },
+    Attachment { id: Id, name: Text, media: String },
     /// A kind of block that a later version writes.
     #[serde(other)]
     Unknown,
+}
+
+impl Block {
+    /// Words of who speaks.
+    pub fn said(text: Text) -> Self {
+        Block::Text { text, source: None }
+    }
+
+    /// Words of a file, or of what was piped in behind a prompt.
+    pub fn attached(text: Text) -> Self {
+        let source = Some(SourceClass::FileOrTool);
+        Block::Text { text, source }
+    }
 }
 
 /// Why a reply ended.
@@ -110,7 +122,7 @@ impl Message {
             role,
             at,
             name: None,
-            content: vec![Block::Text { text }],
+            content: vec![Block::said(text)],
             model: None,
             usage: None,
             stop: None,
@@ -120,9 +132,25 @@ impl Message {
 
     /// All text blocks, joined by line feeds.
     pub fn plain(&self) -> Text {
+        self.texts(|_| true)
+    }
+
+    /// What the person typed: no file, nothing piped in or imported.
+    pub fn typed(&self) -> Text {
+        let own =
+            |source: &Option<SourceClass>| matches!(source, None | Some(SourceClass::UserSaid));
+        match self.role == Role::User && own(&self.source) {
+            true => self.texts(own),
+            false => Text::default(),
+        }
+    }
+
+    fn texts(&self, wanted: impl Fn(&Option<SourceClass>) -> bool) -> Text {
         let mut out = Text::default();
         for block in &self.content {
-            if let Block::Text { text } = block {
+            if let Block::Text { text, source } = block
+                && wanted(source)
+            {
                 if !out.is_empty() {
                     out.push_str("\n");
                 }

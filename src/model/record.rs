@@ -93,7 +93,10 @@ pub enum WorkOp {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answer: Option<Text>,
     },
+    /// A pass over `conversation` looked at everything up to and with `through`.
     Done {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        conversation: Option<Id>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         through: Option<Id>,
     },

@@ -367,7 +367,7 @@ fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, ProviderError> {
         .expect("ring has what TLS 1.2 and 1.3 need")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(tls)
 }
 

@@ -16,6 +16,11 @@ use super::{Event, ModelInfo, Provider};
 /// The provider that is always there.
 pub struct Offline;
 
+impl Offline {
+    /// Its name: no model stands behind it.
+    pub const NAME: &str = "offline";
+}
+
 /// More would be a search result, and there is a command for that.
 const NOTES_MAX: usize = 5;
 const QUOTE_CHARS_MAX: usize = 400;
@@ -29,7 +34,7 @@ const WHAT_ONE_CAN_DO: &str = "You can ask about things you told me, or say \
 
 impl Provider for Offline {
     fn name(&self) -> &str {
-        "offline"
+        Offline::NAME
     }
 
     fn host(&self) -> Option<&str> {

@@ -32,6 +32,19 @@ pub enum BlobKind {
     IndexManifest = 8,
 }
 
+impl BlobKind {
+    const ALL: [BlobKind; 8] = [
+        BlobKind::ConversationBuffer,
+        BlobKind::LongTermMemory,
+        BlobKind::Tail,
+        BlobKind::Segment,
+        BlobKind::IndexFile,
+        BlobKind::ProviderKeys,
+        BlobKind::Conversations,
+        BlobKind::IndexManifest,
+    ];
+}
+
 /// The 16 bytes that tie a file to its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(pub [u8; 16]);
@@ -47,6 +60,12 @@ impl ObjectId {
     /// Of a file of which an epoch has one.
     pub fn only(kind: BlobKind) -> Self {
         ObjectId([kind as u8; 16])
+    }
+
+    /// The number of a tail or a segment.
+    pub fn number(self) -> Option<u64> {
+        let (zero, number) = self.0.split_first_chunk::<8>()?;
+        (*zero == [0; 8]).then_some(u64::from_be_bytes(*number.first_chunk()?))
     }
 }
 
@@ -70,6 +89,38 @@ impl BlobId {
             kind,
             object: ObjectId::numbered(number),
         }
+    }
+}
+
+/// What the head of a sealed file says in clear; untrusted until the file opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClearHead {
+    /// None for a kind that this version does not know.
+    pub kind: Option<BlobKind>,
+    pub vault: VaultId,
+    pub epoch: EpochId,
+    pub object: ObjectId,
+}
+
+impl ClearHead {
+    /// Reads the head of a file of any name; none if it is no sealed file.
+    pub fn read(head: &[u8]) -> Option<Self> {
+        let head = head
+            .first_chunk::<HEAD_BYTES>()
+            .filter(|head| head.starts_with(MAGIC))?;
+        let id_at = |at: usize| {
+            *head[at..]
+                .first_chunk()
+                .expect("the head is 136 bytes long")
+        };
+        Some(ClearHead {
+            kind: BlobKind::ALL
+                .into_iter()
+                .find(|kind| *kind as u8 == head[5]),
+            vault: VaultId(id_at(8)),
+            epoch: EpochId(id_at(24)),
+            object: ObjectId(id_at(40)),
+        })
     }
 }
 

@@ -22,7 +22,7 @@ const FRAME_HEAD_BYTES: usize = 80;
 const SEQ_FAR_MAX: u64 = 4096;
 
 /// A keyed hash over every record so far: equal links mean equal logs.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Link(pub [u8; 32]);
 
 impl Link {

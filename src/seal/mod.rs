@@ -19,7 +19,7 @@ mod segment;
 mod stream;
 mod witness;
 
-pub use blob::{Blob, BlobId, BlobKind, CHUNK_BYTES, HEAD_BYTES, ObjectId, TAG_BYTES};
+pub use blob::{Blob, BlobId, BlobKind, CHUNK_BYTES, ClearHead, HEAD_BYTES, ObjectId, TAG_BYTES};
 pub use code::RecoveryCode;
 pub use error::SealError;
 pub use frame::{

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -51,6 +51,22 @@ pub(super) fn open_existing(path: &Path, writable: bool) -> io::Result<Option<Fi
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Reads so many bytes from `at`; fewer where the file ends before.
+pub(super) fn read_up_to(file: &File, at: u64, wanted: u64) -> io::Result<Vec<u8>> {
+    let mut out = vec![0; wanted as usize];
+    let mut got = 0;
+    while got < out.len() {
+        match file.read_at(&mut out[got..], at + got as u64) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    out.truncate(got);
+    Ok(out)
 }
 
 /// Opens the lock file, which is made at the first sight of a directory.

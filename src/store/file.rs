@@ -6,13 +6,11 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
 use super::disk::{
-    check_space, make_dir, open, open_existing, open_lock, sync_dir, sync_dir_if_readable,
+    check_space, make_dir, open_existing, open_lock, read_up_to, sync_dir, sync_dir_if_readable,
     write_whole,
 };
 use super::draft::Drafts;
@@ -23,8 +21,9 @@ use super::name::{
     Dir, HEADER, LOCK, Name, Part, QUARANTINE, SEARCH_INDEX, SESSION_LOG, is_temporary,
 };
 use super::watch::{Watching, watch};
+use super::witness_file::WitnessFile;
 use super::{Claim, Exclusive, Expected, Found, Purpose, Revision, Shared, Store, Wait};
-use crate::seal::{EpochId, Random, Sealed, SealedFrames, VaultId, WITNESS_PLACE_BYTES};
+use crate::seal::{EpochId, Random, Sealed, SealedFrames, VaultId};
 
 /// How much of a file is copied at once.
 const COPY_BYTES: u64 = 1 << 20;
@@ -32,7 +31,7 @@ const COPY_BYTES: u64 = 1 << 20;
 /// A vault's directory, and the directory of this machine's witnesses.
 pub struct FileStore {
     root: PathBuf,
-    witness_dir: PathBuf,
+    witness: WitnessFile,
     held: Held,
     drafts: Drafts,
     /// A directory that was open to other users when it was found, and is not any more.
@@ -82,8 +81,8 @@ impl FileStore {
             tightened = Some(mode);
         }
         Ok(FileStore {
+            witness: WitnessFile::new(&root, witness_dir),
             root,
-            witness_dir: witness_dir.to_owned(),
             held: Held::default(),
             drafts: Drafts::default(),
             tightened,
@@ -113,18 +112,6 @@ impl FileStore {
     /// The mode that the directory had, if others could enter it.
     pub fn tightened(&self) -> Option<u32> {
         self.tightened
-    }
-
-    /// The witness file of a vault in this directory: `<vault id>-<hash of the directory>`.
-    fn witness_path(&self, vault: VaultId) -> PathBuf {
-        use sha2::Digest;
-        use std::os::unix::ffi::OsStrExt;
-        let digest = sha2::Sha256::digest(self.root.as_os_str().as_bytes());
-        let short: String = digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        self.witness_dir.join(format!("{vault}-{short}"))
     }
 
     fn path(&self, name: &Name) -> PathBuf {
@@ -221,7 +208,7 @@ impl Store for FileStore {
         Ok(self
             .held
             .current(name, &self.path(name))?
-            .map(|(revision, _)| revision))
+            .map(|current| current.revision))
     }
 
     fn size(&self, name: &Name) -> Result<Option<u64>, StoreError> {
@@ -242,19 +229,26 @@ impl Store for FileStore {
             return Ok(None);
         };
         let size = file.metadata().map_err(fail)?.len();
-        let wanted = size.saturating_sub(at).min(len as u64) as usize;
-        let mut out = vec![0; wanted];
-        let mut got = 0;
-        while got < wanted {
-            match file.read_at(&mut out[got..], at + got as u64) {
-                Ok(0) => break,
-                Ok(n) => got += n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(source) => return Err(fail(source)),
+        read_up_to(&file, at, size.saturating_sub(at).min(len as u64))
+            .map(Some)
+            .map_err(fail)
+    }
+
+    fn read_held(
+        &self,
+        name: &Name,
+        held: Revision,
+        at: u64,
+        len: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.held.current(name, &self.path(name))? {
+            Some(now) if now.revision == held => {
+                read_up_to(&now.file, at, now.len.saturating_sub(at).min(len as u64))
+                    .map(Some)
+                    .map_err(|source| StoreError::from_io(name.to_string(), source))
             }
+            _ => Ok(None),
         }
-        out.truncate(got);
-        Ok(Some(out))
     }
 
     fn replace(
@@ -333,8 +327,8 @@ impl Store for FileStore {
         frames: &SealedFrames,
     ) -> Result<(), StoreError> {
         let fail = |source| StoreError::from_io(name.to_string(), source);
-        let file = self.held.unchanged(name, &self.path(name), held)?;
-        if file.metadata().map_err(fail)?.len() != at {
+        let (file, len) = self.held.linked(name, held)?;
+        if len != at {
             return Err(StoreError::Conflict {
                 file: name.to_string(),
             });
@@ -463,8 +457,13 @@ impl Store for FileStore {
             Dir::Live(_) => sync_dir(&self.root).map_err(|e| StoreError::from_io(&name, e))?,
         }
         match fs::remove_dir_all(self.root.join(&name)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::from_io(name, e)),
-            _ => Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => removed.map_err(|e| StoreError::from_io(&name, e))?,
+        }
+        match dir {
+            Dir::Draft(..) => Ok(()),
+            // Said to be gone, it must not come back with the power.
+            Dir::Live(_) => sync_dir(&self.root).map_err(|e| StoreError::from_io(&name, e)),
         }
     }
 
@@ -493,9 +492,10 @@ impl Store for FileStore {
     }
 
     fn clear_aside(&self, _lock: &Exclusive) -> Result<(), StoreError> {
+        let fail = |source| StoreError::from_io(QUARANTINE, source);
         match fs::remove_dir_all(self.root.join(QUARANTINE)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::from_io(QUARANTINE, e)),
-            _ => Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| sync_dir(&self.root)).map_err(fail),
         }
     }
 
@@ -536,39 +536,16 @@ impl Store for FileStore {
     }
 
     fn witness(&self, vault: VaultId) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.witness_path(vault);
-        let fail = |source| StoreError::from_io(path.display().to_string(), source);
-        let Some(file) = open_existing(&path, false).map_err(fail)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        let limit = 2 * WITNESS_PLACE_BYTES as u64;
-        io::Read::read_to_end(&mut io::Read::take(file, limit), &mut bytes).map_err(fail)?;
-        Ok(Some(bytes))
+        self.witness.read(vault)
     }
 
     fn put_witness(&self, vault: VaultId, place: usize, bytes: &Sealed) -> Result<(), StoreError> {
-        let path = self.witness_path(vault);
-        let fail = |source| StoreError::from_io(path.display().to_string(), source);
-        let file = match open(&path, OFlags::WRONLY | OFlags::CREATE) {
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                let mut builder = fs::DirBuilder::new();
-                builder
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(&self.witness_dir)
-                    .map_err(fail)?;
-                open(&path, OFlags::WRONLY | OFlags::CREATE).map_err(fail)?
-            }
-            other => other.map_err(fail)?,
-        };
-        let at = (place % 2 * WITNESS_PLACE_BYTES) as u64;
-        file.write_all_at(bytes.bytes(), at).map_err(fail)
+        self.witness.put(vault, place, bytes)
     }
 
     fn claim(&self, name: [u8; 16]) -> Result<Option<Claim>, StoreError> {
         let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
-        let dir = self.witness_dir.with_file_name("open");
+        let dir = self.witness.dir().with_file_name("open");
         let fail = |source| StoreError::from_io(dir.display().to_string(), source);
         let mut builder = fs::DirBuilder::new();
         builder

@@ -23,6 +23,13 @@ struct Entry {
     revision: Revision,
 }
 
+/// A file as it is under its name now.
+pub(super) struct Current {
+    pub(super) revision: Revision,
+    pub(super) file: Arc<File>,
+    pub(super) len: u64,
+}
+
 #[derive(Default)]
 pub(super) struct Held {
     inner: Mutex<Inner>,
@@ -40,11 +47,7 @@ impl Held {
     }
 
     /// The file under `path` now, opened at its first sight and held from then on.
-    pub(super) fn current(
-        &self,
-        name: &Name,
-        path: &Path,
-    ) -> Result<Option<(Revision, Arc<File>)>, StoreError> {
+    pub(super) fn current(&self, name: &Name, path: &Path) -> Result<Option<Current>, StoreError> {
         let fail = |source| StoreError::from_io(name.to_string(), source);
         let found = match std::fs::symlink_metadata(path) {
             Ok(found) => found,
@@ -56,7 +59,7 @@ impl Held {
         if let Some(place) = inner.entries.iter().position(|entry| same(&entry)) {
             // What was asked for last goes last: the header that is asked for always, never.
             let entry = inner.entries.remove(place);
-            let current = (entry.revision, entry.file.clone());
+            let current = entry.current(found.len());
             inner.entries.push(entry);
             return Ok(Some(current));
         }
@@ -73,7 +76,7 @@ impl Held {
             revision: Revision(inner.last),
             file: Arc::new(file),
         };
-        let current = (entry.revision, entry.file.clone());
+        let current = entry.current(opened.len());
         if inner.entries.len() == HELD_MAX {
             inner.entries.remove(0);
         }
@@ -89,10 +92,37 @@ impl Held {
         held: Revision,
     ) -> Result<Arc<File>, StoreError> {
         match self.current(name, path)? {
-            Some((revision, file)) if revision == held => Ok(file),
+            Some(current) if current.revision == held => Ok(current.file),
             _ => Err(StoreError::Conflict {
                 file: name.to_string(),
             }),
+        }
+    }
+
+    /// The file of an earlier `current` and its length, while it has a name at all: one that was
+    /// replaced has none any more.
+    pub(super) fn linked(
+        &self,
+        name: &Name,
+        held: Revision,
+    ) -> Result<(Arc<File>, u64), StoreError> {
+        let conflict = || StoreError::Conflict {
+            file: name.to_string(),
+        };
+        let is = |entry: &&Entry| entry.name == *name && entry.revision == held;
+        let file = self
+            .lock()
+            .entries
+            .iter()
+            .find(is)
+            .map(|entry| entry.file.clone());
+        let file = file.ok_or_else(conflict)?;
+        let found = file
+            .metadata()
+            .map_err(|source| StoreError::from_io(name.to_string(), source))?;
+        match found.nlink() {
+            0 => Err(conflict()),
+            _ => Ok((file, found.len())),
         }
     }
 
@@ -103,6 +133,14 @@ impl Held {
 }
 
 impl Entry {
+    fn current(&self, len: u64) -> Current {
+        Current {
+            revision: self.revision,
+            file: self.file.clone(),
+            len,
+        }
+    }
+
     fn is(&self, found: &Metadata) -> bool {
         (self.device, self.inode) == (found.dev(), found.ino())
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::copies::LogCopy;
 use super::error::Holder;
 use super::file::FileStore;
 use super::lock;
@@ -13,8 +14,9 @@ use super::lock;
 pub enum Oddity {
     /// Others may read or write it.
     Loose { file: PathBuf, mode: u32 },
-    /// A sync tool could not decide between two versions of a file.
-    SyncConflict(PathBuf),
+    /// A sync tool could not decide between two versions of a file. A copy of a file of the log may
+    /// hold records that the log does not.
+    SyncConflict { file: PathBuf, of_log: bool },
     /// What an interrupted writer left; the next writer removes it.
     Temporary(PathBuf),
     /// Someone holds the exclusive lock now.
@@ -63,7 +65,11 @@ fn look(root: &Path, dir: &Path, depth: usize, found: &mut Vec<Oddity>) {
             });
         }
         if is_sync_conflict(&name) {
-            found.push(Oddity::SyncConflict(short));
+            let of_log = matches!(LogCopy::recognise(&path), Ok(Some(_)));
+            found.push(Oddity::SyncConflict {
+                file: short,
+                of_log,
+            });
         } else if super::name::is_temporary(&name) {
             found.push(Oddity::Temporary(short));
         }

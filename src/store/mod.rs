@@ -3,6 +3,7 @@
 //! The only room that touches data files, locks and notify. It holds no key and sees no plaintext:
 //! what it is given to write is `Sealed`, which only the `seal` room makes.
 
+mod copies;
 mod disk;
 mod draft;
 mod error;
@@ -14,9 +15,11 @@ mod machine;
 mod name;
 mod volatile;
 mod watch;
+mod witness_file;
 
 use std::time::Duration;
 
+pub use copies::{LogCopy, log_copies};
 pub use error::{Holder, StoreError};
 pub use file::FileStore;
 pub use inspect::{Oddity, is_sync_conflict};
@@ -135,6 +138,20 @@ pub trait Store: Send + Sync {
 
     /// Reads at most `len` bytes from `at`; fewer at the end of the file.
     fn read_at(&self, name: &Name, at: u64, len: usize) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Reads as `read_at` while the file under the name is still the one of `held`; else none.
+    fn read_held(
+        &self,
+        name: &Name,
+        held: Revision,
+        at: u64,
+        len: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.revision(name)? == Some(held) {
+            true => self.read_at(name, at, len),
+            false => Ok(None),
+        }
+    }
 
     /// Puts `bytes` under a name whole or not at all, durable when it returns (for a checkpoint or
     /// an index file: durable content, and either name; in a draft: when that is published).

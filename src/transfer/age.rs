@@ -3,9 +3,10 @@
 //! Only what the format's own specification names is here: a recipient's X25519 key, or a
 //! passphrase.
 
-use std::io::{Read, Seek, Write};
+use std::io::{BufReader, Read, Seek, Write};
 use std::str::FromStr;
 
+use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -88,17 +89,13 @@ impl<W: Write> Write for AgeSink<W> {
     }
 }
 
-/// Whether a file begins as age files do.
-pub fn is_age(start: &[u8]) -> bool {
-    start.starts_with(b"age-encryption.org/v1\n")
-}
-
 /// The content of an age file, readable and seekable, opened part by part.
 pub fn open_age<R: Read + Seek>(
     source: R,
     key: Key<'_>,
-) -> Result<age::stream::StreamReader<R>, AgeError> {
-    let decryptor = age::Decryptor::new(source).map_err(opening)?;
+) -> Result<age::stream::StreamReader<ArmoredReader<BufReader<R>>>, AgeError> {
+    let source = ArmoredReader::new(source);
+    let decryptor = age::Decryptor::new_buffered(source).map_err(opening)?;
     match key {
         Key::Passphrase(_) if !decryptor.is_scrypt() => Err(AgeError::NeedsIdentity),
         Key::Identity(_) if decryptor.is_scrypt() => Err(AgeError::NeedsPassphrase),
@@ -138,6 +135,7 @@ mod tests {
     use age::secrecy::ExposeSecret;
 
     use super::*;
+    use crate::transfer::is_age;
 
     fn sealed(lock: Lock<'_>, text: &[u8]) -> Vec<u8> {
         let mut sink = AgeSink::new(Vec::new(), lock).unwrap();
@@ -160,6 +158,21 @@ mod tests {
             reader.read_to_end(&mut out).unwrap();
             assert_eq!(out, text);
         }
+        let mut armoured = Vec::new();
+        let mut writer =
+            age::armor::ArmoredWriter::wrap_output(&mut armoured, age::armor::Format::AsciiArmor)
+                .unwrap();
+        writer.write_all(&file).unwrap();
+        writer.finish().unwrap();
+        assert!(is_age(&armoured));
+        let mut reader =
+            open_age(Cursor::new(&armoured), Key::Identity(key.expose_secret())).unwrap();
+        let end = reader.seek(SeekFrom::End(0)).unwrap();
+        assert_eq!(end, text.len() as u64);
+        reader.seek(SeekFrom::Start(100_000)).unwrap();
+        let mut out = Vec::new();
+        reader.read_to_end(&mut out).unwrap();
+        assert_eq!(out, text[100_000..]);
         let other = age::x25519::Identity::generate().to_string();
         let wrong = open_age(Cursor::new(&file), Key::Identity(other.expose_secret()));
         assert!(matches!(wrong, Err(AgeError::WrongSecret)));

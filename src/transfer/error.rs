@@ -34,6 +34,19 @@ pub enum TransferError {
     /// The file is not what was exported: nothing of it was imported.
     #[error("the export was changed after it was made: its SHA-256 is another")]
     Changed,
+    #[error("there is no copy of a vault's log")]
+    NoCopies,
+    #[error("the copies are of another vault")]
+    OtherVault,
+    /// A purge or a rekey has put a new epoch in its place.
+    #[error("the copies are of an earlier epoch of this vault, which was rewritten since")]
+    OtherEpoch,
+    /// Nothing of any copy was imported.
+    #[error("{file} is damaged")]
+    CopyDamaged { file: String },
+    /// Nothing of any copy was imported.
+    #[error("what comes before record {seq} of {file} is in none of the copies")]
+    CopyDetached { file: String, seq: u64 },
     #[error("the export is of format {found}; this version reads up to {max}")]
     LaterFormat { found: u32, max: u32 },
 }

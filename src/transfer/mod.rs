@@ -14,14 +14,14 @@ mod progress;
 mod walk;
 
 #[cfg(feature = "age")]
-pub use self::age::{AgeError, AgeSink, Key, Lock, is_age, open_age};
+pub use self::age::{AgeError, AgeSink, Key, Lock, open_age};
 pub use error::TransferError;
 pub use export::{ArticleSinks, ExportOptions, Exported, Format, export, export_article};
 #[cfg(feature = "llm")]
 pub use import::import_llm;
 pub use import::{
     ArticleSources, Bad, Fault, ImportOptions, Imported, Origin, Source, detect, import,
-    import_article,
+    import_article, import_copies, is_age,
 };
 pub use progress::{OnProgress, Progress, Step};
 

@@ -16,6 +16,15 @@ impl Log for Vault {
         self.append_lines(&lines)
     }
 
+    fn append_at(
+        &mut self,
+        expected: Position,
+        records: &[Record],
+    ) -> Result<Option<Position>, VaultError> {
+        let lines: Vec<Zeroizing<Vec<u8>>> = records.iter().map(Record::to_line).collect();
+        self.append_lines_at(expected, &lines)
+    }
+
     fn refresh(&mut self) -> Result<Position, VaultError> {
         self.refresh_log()?;
         Ok(self.log.end())
@@ -85,6 +94,24 @@ impl Log for Vault {
 impl Vault {
     /// Appends lines that are records already, as an import of an export does.
     pub fn append_lines(&mut self, lines: &[Zeroizing<Vec<u8>>]) -> Result<Position, VaultError> {
+        let end = self.append_where(None, lines)?;
+        Ok(end.expect("no place was asked for"))
+    }
+
+    /// The same, but only if `expected` is still the end of the log.
+    pub fn append_lines_at(
+        &mut self,
+        expected: Position,
+        lines: &[Zeroizing<Vec<u8>>],
+    ) -> Result<Option<Position>, VaultError> {
+        self.append_where(Some(expected), lines)
+    }
+
+    fn append_where(
+        &mut self,
+        expected: Option<Position>,
+        lines: &[Zeroizing<Vec<u8>>],
+    ) -> Result<Option<Position>, VaultError> {
         if let Some(line) = lines.iter().find(|line| line.len() > RECORD_BYTES_MAX) {
             return Err(VaultError::RecordTooLong {
                 len: line.len(),
@@ -97,8 +124,11 @@ impl Vault {
         let store = self.store.clone();
         let lock = store.exclusive(Purpose::Append, self.wait)?;
         self.come_to_the_end(&lock)?;
+        if expected.is_some_and(|expected| expected != self.log.end()) {
+            return Ok(None);
+        }
         if lines.is_empty() {
-            return Ok(self.log.end());
+            return Ok(Some(self.log.end()));
         }
         let bytes: usize = lines.iter().map(|line| line.len()).sum();
         if bytes > TAIL_BYTES_MAX || lines.len() > TAIL_RECORDS_MAX {
@@ -107,7 +137,7 @@ impl Vault {
             self.append_frames(&lock, lines)?;
         }
         self.note_durable();
-        Ok(self.log.end())
+        Ok(Some(self.log.end()))
     }
 
     /// Under the lock: the live header, the newest tail, read to its end, whole, and on the disk.

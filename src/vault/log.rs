@@ -214,10 +214,9 @@ impl OpenLog {
         let Some(mut open) = self.tail.take() else {
             return Ok(false);
         };
-        let current = self.store.revision(&open.name)? == Some(open.held);
         let base = open.end - CHECK_BYTES as u64;
-        let bytes = self.store.read_at(&open.name, base, usize::MAX)?;
-        let (true, Some(bytes)) = (current, bytes) else {
+        let store = &self.store;
+        let Some(bytes) = store.read_held(&open.name, open.held, base, usize::MAX)? else {
             return Ok(false);
         };
         if bytes.get(..CHECK_BYTES) != Some(open.check.as_slice()) {
@@ -518,7 +517,7 @@ impl OpenLog {
     }
 }
 
-fn whole(segment: &Segment, chain: &Chain) -> Vec<Entry> {
+pub(super) fn whole(segment: &Segment, chain: &Chain) -> Vec<Entry> {
     let mut at = segment.head.before;
     segment
         .records()
@@ -533,7 +532,7 @@ fn whole(segment: &Segment, chain: &Chain) -> Vec<Entry> {
 ///
 /// Links are recomputed along each run; where its start is not known they are of no use for
 /// comparing, and nothing compares them.
-fn place_runs(salvage: Salvage, first: u64, last: u64, chain: &Chain) -> Vec<Entry> {
+pub(super) fn place_runs(salvage: Salvage, first: u64, last: u64, chain: &Chain) -> Vec<Entry> {
     let total: u64 = salvage.runs.iter().map(|run| run.len() as u64).sum();
     let lost = (last - first).saturating_sub(total);
     let start = salvage

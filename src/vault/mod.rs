@@ -8,6 +8,7 @@ mod append;
 mod assess;
 mod backup;
 mod checkpoint;
+mod copies;
 mod entry;
 mod epochs;
 mod error;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 pub use crate::seal::EpochId;
 pub use backup::BackedUp;
 pub use checkpoint::View;
+pub use copies::{Belonging, CopyFlaw, OpenCopy};
 pub use entry::Entry;
 pub use epochs::OtherEpoch;
 pub use error::{Damage, DamageKind, RemoteError, Rollback, VaultError};
@@ -51,6 +53,9 @@ pub use rewrite::{LostRecords, Rewritten, Verdict, Why};
 pub use scratch::ScratchLog;
 pub use verify::{Finding, Structure, VerifyReport, structure};
 
+pub use crate::seal::Link;
+pub use crate::store::LogCopy;
+
 use crate::model::{FoldName, Record};
 use crate::seal::{DataKey, Header, Position, SlotId, VaultId, VaultKey};
 use crate::store::{Part, Revision, Store, Wait};
@@ -63,6 +68,14 @@ pub trait Log: Send {
     /// Seals records on top of everything that is there; durable when it returns. The records of
     /// one call count all or none. Returns the place behind the last.
     fn append(&mut self, records: &[Record]) -> Result<Position, VaultError>;
+
+    /// Appends only if `expected` is still the log's end; none, and nothing done, if another process
+    /// was faster. So what was decided on a state becomes true of that state and no other.
+    fn append_at(
+        &mut self,
+        expected: Position,
+        records: &[Record],
+    ) -> Result<Option<Position>, VaultError>;
 
     /// Takes in what other processes appended. Writes nothing. Returns the log's end.
     fn refresh(&mut self) -> Result<Position, VaultError>;
@@ -183,3 +196,5 @@ impl Vault {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::InRam;

@@ -64,7 +64,8 @@ impl Vault {
         let header = self.next_header()?;
         let (live, next) = (self.header.epoch, header.epoch);
         let mut gone = Gone::default();
-        gone.count(store.as_ref(), live)?;
+        let mut last = Gone::default();
+        last.count(store.as_ref(), live)?;
         let rewritten = self.rewrite(
             &lock,
             Plan {
@@ -80,8 +81,11 @@ impl Vault {
                 progress,
             },
         )?;
-        gone.epochs
-            .retain(|epoch| *epoch != live || rewritten.previous_removed);
+        if rewritten.previous_removed {
+            gone.epochs.append(&mut last.epochs);
+            gone.files += last.files;
+            gone.bytes += last.bytes;
+        }
         Ok(PurgeReceipt {
             rewritten,
             epochs_removed: gone.epochs,

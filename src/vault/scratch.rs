@@ -33,6 +33,17 @@ impl Log for ScratchLog {
         self.refresh()
     }
 
+    fn append_at(
+        &mut self,
+        expected: Position,
+        records: &[Record],
+    ) -> Result<Option<Position>, VaultError> {
+        match expected == ScratchLog::place(self.entries.len() as u64) {
+            true => self.append(records).map(Some),
+            false => Ok(None),
+        }
+    }
+
     fn refresh(&mut self) -> Result<Position, VaultError> {
         Ok(ScratchLog::place(self.entries.len() as u64))
     }

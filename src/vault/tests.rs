@@ -53,6 +53,23 @@ fn fresh() -> (VolatileStore, VaultKey) {
     (store.snapshot(), key.again())
 }
 
+/// A vault in RAM that other rooms' tests open as often as they like, each time as another process.
+pub(crate) struct InRam {
+    store: VolatileStore,
+    key: VaultKey,
+}
+
+impl InRam {
+    pub(crate) fn new() -> Self {
+        let (store, key) = fresh();
+        InRam { store, key }
+    }
+
+    pub(crate) fn open(&self) -> Vault {
+        open(self.store.clone(), &self.key).unwrap()
+    }
+}
+
 fn now() -> crate::model::Timestamp {
     "2026-11-22T10:00:00Z".parse().unwrap()
 }

@@ -1,7 +1,7 @@
 //! Damaged, missing and exchanged files, and a vault that was put back to an older state.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use super::world::{Home, LIGHT, Out, copy_dir, files_below, snapshot};
@@ -239,4 +239,27 @@ fn status_and_structure_need_no_passphrase() {
     fs::write(home.state_dir().join("notes.txt"), "mine").unwrap();
     let out = home.agent(["verify", "--structure"]).run();
     assert!(out.text().contains("notes.txt"));
+}
+
+#[test]
+fn a_purge_says_so_when_the_old_files_cannot_be_removed() {
+    let home = Home::of_a_plain_user();
+    home.agent(["memory", "add", "gone soon"])
+        .run()
+        .expect_code(0);
+    let id = home.json(["memory", "list"])[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    home.agent(["memory", "forget", &id]).run().expect_code(0);
+    let log = home.file_that_ends(".tail").parent().unwrap().to_owned();
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o500)).unwrap();
+    home.agent(["purge", "--yes"])
+        .run()
+        .expect_code(1)
+        .expect_stderr("still in the files of the epoch before");
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o700)).unwrap();
+    home.agent(["memory", "add", "after"]).run().expect_code(0);
+    assert!(!log.exists());
+    assert_eq!(home.remembered(), ["after"]);
 }

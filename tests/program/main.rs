@@ -10,12 +10,15 @@
 mod chatting;
 mod codes;
 mod damage;
+mod memory;
+mod moving;
 mod output;
 mod passphrase;
 mod remembers;
 mod searching;
 mod secrecy;
 mod server;
+mod soak;
 mod starting;
 mod terminal;
 mod together;

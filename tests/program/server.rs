@@ -52,7 +52,15 @@ impl Asked {
 #[derive(Default)]
 struct Seen {
     asked: Mutex<Vec<Asked>>,
+    /// Requests for a given shape, such as the pass at the end of a chat.
+    passes: Mutex<Vec<Asked>>,
     more: Condvar,
+}
+
+/// What the server says, to talk and to passes.
+struct Script {
+    talk: std::vec::IntoIter<Say>,
+    passes: std::vec::IntoIter<Say>,
 }
 
 pub struct Server {
@@ -61,12 +69,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves the script in order; behind its end, connections close.
+    /// Serves the script in order; behind its end, connections close. A request for a given shape
+    /// is answered beside it: there is nothing to remember.
     pub fn new(script: Vec<Say>) -> Self {
+        Server::with_passes(script, Vec::new())
+    }
+
+    /// The same, with answers for requests that ask for a given shape.
+    pub fn with_passes(talk: Vec<Say>, passes: Vec<Say>) -> Self {
+        let script = Script {
+            talk: talk.into_iter(),
+            passes: passes.into_iter(),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Seen::default());
-        let script = Arc::new(Mutex::new(script.into_iter()));
+        let script = Arc::new(Mutex::new(script));
         let server = Server {
             port,
             seen: seen.clone(),
@@ -82,6 +100,11 @@ impl Server {
 
     pub fn asked(&self) -> Vec<Asked> {
         self.seen.asked.lock().unwrap().clone()
+    }
+
+    /// The requests for a given shape.
+    pub fn passes(&self) -> Vec<Asked> {
+        self.seen.passes.lock().unwrap().clone()
     }
 
     /// Waits until so many requests came.
@@ -119,14 +142,26 @@ impl Server {
     }
 }
 
-fn serve(mut stream: &TcpStream, script: &Mutex<std::vec::IntoIter<Say>>, seen: &Seen) {
+fn serve(mut stream: &TcpStream, script: &Mutex<Script>, seen: &Seen) {
     stream.set_nodelay(true).unwrap();
     let Some(asked) = read(&mut BufReader::new(stream)) else {
         return;
     };
-    let say = script.lock().unwrap().next();
-    seen.asked.lock().unwrap().push(asked);
-    seen.more.notify_all();
+    let shapes = ["output_config", "response_format", "format"];
+    let say = match shapes.iter().any(|name| asked.body.get(name).is_some()) {
+        true => {
+            let next = script.lock().unwrap().passes.next();
+            let nothing = nothing_found(&asked);
+            seen.passes.lock().unwrap().push(asked);
+            Some(next.unwrap_or(nothing))
+        }
+        false => {
+            let next = script.lock().unwrap().talk.next();
+            seen.asked.lock().unwrap().push(asked);
+            seen.more.notify_all();
+            next
+        }
+    };
     let (pieces, hangs) = match say {
         Some(Say::Pieces(pieces)) => (pieces, false),
         Some(Say::Hang(pieces)) => (pieces, true),
@@ -141,6 +176,15 @@ fn serve(mut stream: &TcpStream, script: &Mutex<std::vec::IntoIter<Say>>, seen: 
     if hangs {
         // Comes back when the client has gone away.
         std::io::copy(&mut stream, &mut std::io::sink()).ok();
+    }
+}
+
+fn nothing_found(asked: &Asked) -> Say {
+    let nothing = [r#"{"operations":[]}"#];
+    match &asked.line {
+        line if line.contains("/messages") => anthropic(&nothing),
+        line if line.contains("/completions") => openai(&nothing),
+        _ => ollama(&nothing),
     }
 }
 
@@ -245,5 +289,49 @@ pub fn ollama(texts: &[&str]) -> Say {
         "message": {"role": "assistant", "content": ""},
         "prompt_eval_count": 11, "eval_count": 7});
     pieces.push(format!("{end}\n"));
+    Say::Pieces(pieces)
+}
+
+/// A reply that says something and calls a tool, in one of the three formats.
+pub fn tool_call(kind: &str, text: &str, name: &str, input: &Value) -> Say {
+    let mut pieces = match kind {
+        "anthropic" => anthropic_start(&[text]),
+        "openai" => vec![head("text/event-stream")],
+        _ => vec![head("application/x-ndjson")],
+    };
+    match kind {
+        "anthropic" => pieces.extend(
+            [
+                json!({"type": "content_block_stop", "index": 0}),
+                json!({"type": "content_block_start", "index": 1, "content_block":
+                    {"type": "tool_use", "id": "t1", "name": name, "input": {}}}),
+                json!({"type": "content_block_delta", "index": 1, "delta":
+                    {"type": "input_json_delta", "partial_json": input.to_string()}}),
+                json!({"type": "content_block_stop", "index": 1}),
+                json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}}),
+                json!({"type": "message_stop"}),
+            ]
+            .iter()
+            .map(event),
+        ),
+        "openai" => {
+            let call = json!({"index": 0, "id": "t1", "type": "function",
+                "function": {"name": name, "arguments": input.to_string()}});
+            let chunks = [
+                json!({"choices": [{"index": 0, "delta": {"content": text}}]}),
+                json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}),
+                json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}),
+            ];
+            pieces.extend(chunks.iter().map(|chunk| format!("data: {chunk}\n\n")));
+            pieces.push("data: [DONE]\n\n".to_owned());
+        }
+        _ => {
+            let call = json!({"function": {"name": name, "arguments": input}});
+            let message = json!({"role": "assistant", "content": text, "tool_calls": [call]});
+            pieces.push(format!("{}\n", json!({"message": message, "done": false})));
+            let end = json!({"message": {"content": ""}, "done": true, "done_reason": "stop"});
+            pieces.push(format!("{end}\n"));
+        }
+    }
     Say::Pieces(pieces)
 }

@@ -13,10 +13,10 @@ const PROCESSES: usize = 8;
 const ADDITIONS: usize = 8;
 
 /// Numbers that look random and are the same in every run (SplitMix64).
-struct Chance(u64);
+pub struct Chance(pub u64);
 
 impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,7 +26,7 @@ impl Chance {
 }
 
 /// Runs `work` for each worker at the same time, and gathers what each acknowledged.
-fn all_at_once(work: impl Fn(usize) -> Vec<String> + Sync) -> BTreeSet<String> {
+pub fn all_at_once(work: impl Fn(usize) -> Vec<String> + Sync) -> BTreeSet<String> {
     thread::scope(|scope| {
         let work = &work;
         let workers: Vec<_> = (0..PROCESSES)

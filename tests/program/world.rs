@@ -379,6 +379,11 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Whether it has not ended yet.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     pub fn say(&mut self, line: &str) {
         let pipe = self.child.stdin.as_mut().unwrap();
         pipe.write_all(line.as_bytes()).unwrap();

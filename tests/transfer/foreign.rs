@@ -296,7 +296,8 @@ fn the_articles_files_come_in_though_each_is_cut() {
     let before = lines_of(&mut vault);
     assert_eq!(article(&mut vault, LOG, BUFFER, MEMORY).records, 0);
     assert_eq!(lines_of(&mut vault), before);
-    for (text, part) in [(LOG, 0), (BUFFER, 1), (MEMORY, 2)] {
+    let broken = &LOG[40..];
+    for (text, part) in [(LOG, 0), (BUFFER, 1), (MEMORY, 2), (broken, 3)] {
         let found = detect(&mut Cursor::new(text)).unwrap();
         assert_eq!(found, Origin::Article, "{part}");
     }
@@ -334,6 +335,10 @@ fn the_articles_files_go_out_as_its_code_reads_them_and_come_back() {
     let mut copy = fresh();
     assert_eq!(article(&mut copy, &log, &buffer, "").messages, 4);
     assert_eq!(said_in(&mut copy), said_in(&mut vault));
+    // Where it came from it adds nothing; what was said to that code since comes in.
+    let more = r#"{"timestamp":"2026-01-02T10:00:00","id":7,"session_id":"s2","role":"user","content":"ok"}"#;
+    let imported = article(&mut vault, &format!("{log}{more}\n"), &buffer, "");
+    assert_eq!((imported.messages, imported.skipped), (1, 4));
 }
 
 #[test]
@@ -419,12 +424,16 @@ mod llm {
         insert into parts values (1,'q1',0,'text',null,'new question',null),
             (2,'a1',0,'text',null,'new',null),(3,'a1',1,'text',null,'answer',null),
             (4,'a1',2,'tool_call','x','hidden',null),
-            (5,'q2',0,'text',null,'',null),(6,'a2',0,'text',null,'second',null);
+            (5,'q2',0,'text',null,null,'{"text_ref": [{"literal": "as it "}, {"fragment": 1}, {"literal": "\nsays"}, {"fragment": 9}]}'),
+            (6,'a2',0,'text',null,'second',null),(7,'a2',1,'tool_call','add',null,'{"name": "add"}'),
+            (8,'r2',0,'tool_result','add',null,'{"output": "3"}'),(9,'a3',0,'text',null,'third',null);
+        insert into messages values ('r2','a2','tool'),('a3','r2','assistant');
         insert into fragments values (1,'from a file');
         insert into part_fragments values (5,1);
         insert into threads values ('t1','New talk');
         insert into turns values ('u1','t1','q1','a1','claude-x','2026-11-22T11:55:25.226394+00:00'),
             ('u2','t1','q2','a2','claude-x','2026-11-22T11:56:25+00:00'),
+            ('u4','t1','r2','a3','claude-x','2026-11-22T11:56:26+00:00'),
             ('u3','t1','loop1','loop2','claude-x',null);
     "#;
 
@@ -451,11 +460,13 @@ mod llm {
                 (Role::Assistant, "only an answer"),
                 (Role::User, "new question"),
                 (Role::Assistant, "new\nanswer"),
-                (Role::User, "from a file"),
+                (Role::User, "as it from a file\nsays"),
                 (Role::Assistant, "second"),
+                // What follows a tool's result is no answer to a new question.
+                (Role::Assistant, "third"),
             ])
         );
-        assert_eq!((imported.conversations, imported.messages), (2, 7));
+        assert_eq!((imported.conversations, imported.messages), (2, 8));
         let before = lines_of(&mut vault);
         assert_eq!(run(&mut vault).unwrap().records, 0);
         assert_eq!(lines_of(&mut vault), before);

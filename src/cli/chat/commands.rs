@@ -4,6 +4,7 @@ use super::super::failure::Failure;
 use super::super::output::{complain, one_line};
 use super::super::shell::now;
 use super::super::talk;
+use super::super::why;
 use super::{Chatting, clear_screen};
 use crate::chat::Opening;
 use crate::memory::{Filter, Found};
@@ -160,24 +161,7 @@ impl Chatting {
             complain("Nothing was asked yet.");
             return;
         };
-        complain(&format!(
-            "The last request held {} messages of this conversation (about {} tokens, {} left \
-             out), notes from memory (about {} tokens), and {} recalled notes (about {} tokens).",
-            composed.window_messages,
-            composed.window_tokens,
-            composed.left_out,
-            composed.standing_tokens,
-            composed.request.notes.len(),
-            composed.recalled_tokens
-        ));
-        for note in &composed.request.notes {
-            let text: String = one_line(&note.text).chars().take(100).collect();
-            let day = note.at.strftime("%Y-%m-%d");
-            complain(&format!(
-                "  recalled ({day}, {}): {text}",
-                one_line(&note.speaker)
-            ));
-        }
+        why::lines(composed).iter().for_each(|line| complain(line));
     }
 
     fn attach(&mut self, path: &str) -> Result<(), Failure> {

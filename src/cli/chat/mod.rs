@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use super::args::{ChatArgs, InitArgs};
 use super::ask::say_after;
-use super::consent::{Circumstances, obtain};
+use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::history::local;
 use super::init;
+use super::memory::learn::{self, Left};
 use super::output::{complain, one_line, print, stderr_is_terminal, stdin_is_terminal, whisper};
 use super::secret_input::{ask_hidden, ask_key, has_terminal};
 use super::shell::{Shell, now};
@@ -22,7 +23,7 @@ use super::talk::{self, Display};
 use super::watch::POLL;
 use crate::chat::{ChatError, News, Opening, Session};
 use crate::keeper::Opened;
-use crate::model::{Id, Stop, Surface, Text};
+use crate::model::{Block, Id, Stop, Surface, Text};
 use crate::provider::{Chosen, Why};
 use crate::seal::Passphrase;
 use crate::store::{Claim, Store, StoreError, Watching};
@@ -92,7 +93,16 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         true => chatting.on_a_terminal(store)?,
         false => chatting.on_a_pipe()?,
     };
-    if let Some(session) = chatting.session.take() {
+    if let Some(mut session) = chatting.session.take() {
+        if !chatting.args.talk.incognito {
+            let Chatting {
+                shell,
+                chosen,
+                keys,
+                ..
+            } = &chatting;
+            learn::at_the_end(shell, &mut session, chosen, keys, Left::with(code));
+        }
         session.end(now())?;
     }
     drop(claim);
@@ -109,11 +119,10 @@ fn watch(store: Option<Arc<dyn Store>>, events: Sender<Event>) -> Option<Watchin
 
 /// Marks the conversation as open in this window.
 fn claim_of(store: &dyn Store, session: &Session) -> Option<Claim> {
-    let mut name = session.conversation().bytes();
-    // The id itself is nobody's business, not even as the name of an empty file.
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(name);
-    name.copy_from_slice(&digest[..16]);
-    store.claim(name).ok().flatten()
+    store
+        .claim(talk::claim_name(session.conversation()))
+        .ok()
+        .flatten()
 }
 
 /// Opens the vault; where there is none, offers to make one.
@@ -278,8 +287,9 @@ impl Chatting {
     /// under the old key.
     fn turn(&mut self, line: Text) -> Result<(), Failure> {
         let files = std::mem::take(&mut self.attach);
-        let text = talk::with_attachments(&files, line)?;
-        match self.turn_once(text.clone()) {
+        look_for_secrets(self.chosen.provider.as_ref(), &line)?;
+        let content = talk::with_attachments(&files, line)?;
+        match self.turn_once(content.clone()) {
             Err(Failure::Chat(ChatError::Vault(
                 why @ (VaultError::Rekeyed | VaultError::Remote(RemoteError::Locked)),
             ))) if has_terminal() => {
@@ -289,13 +299,13 @@ impl Chatting {
                     _ => "The keeper has locked the vault.",
                 });
                 self.unlock_again()?;
-                self.turn_once(text)
+                self.turn_once(content)
             }
             other => other,
         }
     }
 
-    fn turn_once(&mut self, text: Text) -> Result<(), Failure> {
+    fn turn_once(&mut self, content: Vec<Block>) -> Result<(), Failure> {
         let Chatting {
             shell,
             session,
@@ -318,7 +328,7 @@ impl Chatting {
             obtain(shell, session, chosen.provider.as_ref(), &circumstances)?;
             *consented = true;
         }
-        session.say(text, now())?;
+        session.say_blocks(content, now())?;
         let answer = talk::answer(shell, session, chosen, &Display::Streamed)?;
         let said = answer
             .message

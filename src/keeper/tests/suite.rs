@@ -94,6 +94,23 @@ fn what_others_append_comes_with_a_refresh() {
 }
 
 #[test]
+fn an_append_at_a_place_that_is_not_the_end_any_more_does_nothing() {
+    on_both(|log, other| {
+        let first = log.append(&[numbered(1)]).unwrap();
+        let second = other.append_at(first, &[numbered(2)]).unwrap().unwrap();
+        assert_eq!(log.append_at(first, &[numbered(9)]).unwrap(), None);
+        assert_eq!(log.append_at(first, &[]).unwrap(), None);
+        assert_eq!(log.append_at(second, &[]).unwrap(), Some(second));
+        assert_eq!(
+            log.append_at(second, &[numbered(3)]).unwrap().unwrap().seq,
+            3
+        );
+        other.refresh().unwrap();
+        assert_eq!(numbers(other), [1, 2, 3]);
+    });
+}
+
+#[test]
 fn a_fold_goes_on_from_its_checkpoint() {
     on_both(|log, other| {
         log.append(&[numbered(1), numbered(2)]).unwrap();

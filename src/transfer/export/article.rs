@@ -30,6 +30,8 @@ pub struct ArticleSinks<'a> {
 #[derive(Serialize)]
 struct LogLine<'a> {
     timestamp: Timestamp,
+    /// By which the message is known again where it came from.
+    id: Id,
     session_id: Id,
     role: Role,
     content: &'a str,
@@ -63,6 +65,7 @@ pub fn export_article(
         let content = message.plain();
         let line = LogLine {
             timestamp: message.at,
+            id: message.id,
             session_id: message.conversation,
             role: message.role,
             content: &content,

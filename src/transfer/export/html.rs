@@ -19,6 +19,7 @@ use super::items;
 use super::markdown::{day, day_and_time};
 use super::pages::Pages;
 use super::survey::{Conversation, Survey};
+use super::timeline::timeline;
 use super::{ExportOptions, Exported};
 
 const STYLE: &str = include_str!("page.css");
@@ -47,7 +48,7 @@ impl<'a> Html<'a> {
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
              style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'\">\n\
              <meta name=\"referrer\" content=\"no-referrer\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
              <title>What agent remembers</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
              <header>\n<h1>What agent remembers</h1>\n\
              <p>Exported {} UTC: {} conversations, {} messages, {} memories.</p>\n",
@@ -62,9 +63,10 @@ impl<'a> Html<'a> {
             ))?;
         }
         html.text(
-            "<p><input id=\"search\" type=\"search\" placeholder=\"Search everything\" \
-             aria-label=\"Search everything\" autocomplete=\"off\"> \
-             <output id=\"found\"></output></p>\n</header>\n",
+            "<p class=\"find\"><input id=\"search\" type=\"search\" \
+             placeholder=\"Search everything\" aria-label=\"Search everything\" \
+             autocomplete=\"off\"> <output id=\"found\"></output> \
+             <button id=\"all\" type=\"button\" hidden>Show all</button></p>\n</header>\n",
         )?;
         html.memory(survey, hidden, options)?;
         html.text("<section id=\"conversations\">\n<h2>Conversations</h2>\n")?;
@@ -92,7 +94,9 @@ impl<'a> Html<'a> {
                     marks.push("pinned".to_owned());
                 }
                 let (text, marks) = (escape(&item.text), marks.join(", "));
-                self.text(&format!("<li>{text} <small>{marks}</small></li>\n"))?;
+                self.text(&format!(
+                    "<li><bdi>{text}</bdi> <small>{marks}</small></li>\n"
+                ))?;
             }
             self.text("</ul>\n")?;
         }
@@ -131,7 +135,7 @@ impl Pages for Html<'_> {
         }
         let (heading, marks) = (escape(conversation.heading()), marks.join(", "));
         self.text(&format!(
-            "<details><summary>{heading} <small>{marks}</small></summary>\n"
+            "<details><summary><bdi>{heading}</bdi> <small>{marks}</small></summary>\n"
         ))
     }
 
@@ -202,84 +206,6 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// Bars at the most: days, or weeks, or months, or years, whichever is the finest that fits.
-const BARS_MAX: usize = 120;
-
-/// Bars of how much was said when.
-fn timeline(per_day: &BTreeMap<Date, u32>) -> String {
-    let bars = bars(per_day);
-    let highest = bars.iter().map(|(_, n)| *n).max().unwrap_or(0);
-    if highest == 0 {
-        return "<p>Nothing was said yet.</p>\n".to_owned();
-    }
-    let step = 960.0 / bars.len() as f64;
-    let width = (step * 0.8).min(40.0);
-    let mut out = String::from(
-        "<svg viewBox=\"0 0 960 140\" role=\"img\" aria-label=\"Messages over time\">\n",
-    );
-    for (n, (label, count)) in bars.iter().enumerate() {
-        let height = 100.0 * f64::from(*count) / f64::from(highest);
-        let height = if *count > 0 { height.max(1.0) } else { 0.0 };
-        out.push_str(&format!(
-            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{height:.1}\">\
-             <title>{label}: {count}</title></rect>\n",
-            n as f64 * step,
-            110.0 - height,
-        ));
-    }
-    let (first, last) = (&bars[0].0, &bars[bars.len() - 1].0);
-    out.push_str(&format!("<text x=\"0\" y=\"130\">{first}</text>\n"));
-    if bars.len() > 1 {
-        out.push_str(&format!(
-            "<text x=\"960\" y=\"130\" text-anchor=\"end\">{last}</text>\n"
-        ));
-    }
-    out.push_str("</svg>\n");
-    out
-}
-
-fn bars(per_day: &BTreeMap<Date, u32>) -> Vec<(String, u32)> {
-    let (Some((first, _)), Some((last, _))) = (per_day.first_key_value(), per_day.last_key_value())
-    else {
-        return Vec::new();
-    };
-    // Days since year 0, or months, or years: whatever numbers buckets without gaps.
-    type Number = fn(Date) -> i64;
-    let days: Number = |date| i64::from(date.duration_since(Date::ZERO).as_hours() as i32 / 24);
-    let weeks: Number = |date| date.duration_since(Date::ZERO).as_hours() / 168;
-    let months: Number = |date| i64::from(date.year()) * 12 + i64::from(date.month());
-    let years: Number = |date| i64::from(date.year());
-    let scales: [(Number, &str); 4] = [
-        (days, "%Y-%m-%d"),
-        (weeks, "week of %Y-%m-%d"),
-        (months, "%Y-%m"),
-        (years, "%Y"),
-    ];
-    let fits = |number: &Number| number(*last) - number(*first) < BARS_MAX as i64;
-    let (number, label) = scales
-        .into_iter()
-        .find(|(number, _)| fits(number))
-        .unwrap_or((years, "%Y"));
-    let mut bars: Vec<(String, u32)> = Vec::new();
-    let mut at: Option<i64> = None;
-    for (date, count) in per_day {
-        let bucket = number(*date);
-        // Empty buckets in between, as many as can be shown: a message may claim any year.
-        let gap = at.map_or(0, |at| (bucket - at - 1).clamp(0, BARS_MAX as i64));
-        for _ in 0..gap {
-            bars.push(("-".to_owned(), 0));
-        }
-        if at != Some(bucket) {
-            bars.push((date.strftime(label).to_string(), 0));
-        }
-        at = Some(bucket);
-        if let Some((_, sum)) = bars.last_mut() {
-            *sum = sum.saturating_add(*count);
-        }
-    }
-    bars
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,23 +231,5 @@ mod tests {
             "&lt;script&gt;&quot;&#39;&amp;\u{fffd}\n"
         );
         assert!(!SCRIPT.contains("</") && !STYLE.contains("</"));
-    }
-
-    #[test]
-    fn bars_are_days_then_weeks_then_months_then_years_without_gaps() {
-        let on = |texts: &[&str]| -> BTreeMap<Date, u32> {
-            texts
-                .iter()
-                .map(|text| (text.parse().unwrap(), 2))
-                .collect()
-        };
-        assert!(bars(&on(&[])).is_empty());
-        assert_eq!(bars(&on(&["2026-01-01"])), [("2026-01-01".to_owned(), 2)]);
-        assert_eq!(bars(&on(&["2026-01-01", "2026-01-10"])).len(), 10);
-        assert_eq!(bars(&on(&["2026-01-01", "2027-01-01"])).len(), 53);
-        let months = bars(&on(&["2020-01-31", "2026-01-01", "2026-01-02"]));
-        assert_eq!((months.len(), months[72].1), (73, 4));
-        assert_eq!(bars(&on(&["1990-01-31", "2026-01-01"])).len(), 37);
-        assert!(bars(&on(&["-009999-01-31", "9999-01-01"])).len() < 200);
     }
 }

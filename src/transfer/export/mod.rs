@@ -9,6 +9,7 @@ mod jsonl;
 mod markdown;
 mod pages;
 mod survey;
+mod timeline;
 
 use std::io::{BufWriter, Write};
 

@@ -51,6 +51,9 @@ struct Entry<'a> {
     timestamp: Option<&'a RawValue>,
     #[serde(default, alias = "session", alias = "conversation_id")]
     session_id: Option<String>,
+    /// In what this program wrote.
+    #[serde(default, borrow)]
+    id: Option<&'a RawValue>,
     #[serde(default)]
     model: Option<String>,
     // A line for a whole turn.
@@ -209,6 +212,13 @@ impl Article<'_> {
             Origin::Article,
             &[from, session, time, role, &said.text, &count],
         );
+        // What went out of this very vault is here already.
+        let own = said
+            .entry
+            .id
+            .and_then(|id| serde_json::from_str::<Id>(id.get()).ok());
+        let own = own.filter(|id| self.arrivals.has(*id));
+        let id = own.unwrap_or(id);
         let at: Option<Timestamp> = time_of(said.entry.timestamp);
         let opening = Opening {
             id: conversation_id(session),

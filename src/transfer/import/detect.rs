@@ -32,6 +32,12 @@ pub fn detect(source: &mut dyn Source) -> Result<Origin, TransferError> {
     })
 }
 
+/// Whether a file begins as age files do, armoured or not.
+pub fn is_age(start: &[u8]) -> bool {
+    start.starts_with(b"age-encryption.org/v1\n")
+        || start.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+}
+
 pub(super) fn is_archive(source: &mut dyn Source) -> Result<bool, TransferError> {
     Ok(beginning(source, MAGIC.len())? == MAGIC)
 }
@@ -40,11 +46,15 @@ pub(super) fn is_archive(source: &mut dyn Source) -> Result<bool, TransferError>
 const BEGINNING_BYTES: usize = 64 * 1024;
 
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+const SEALED_MAGIC: &[u8] = b"AGSB\x01";
 
 pub(super) fn look(source: &mut dyn Source) -> Result<Found, TransferError> {
     let start = beginning(source, BEGINNING_BYTES)?;
     if start.starts_with(SQLITE_MAGIC) {
         return Ok(Found::Origin(Origin::Llm));
+    }
+    if start.starts_with(SEALED_MAGIC) {
+        return Ok(Found::Origin(Origin::Vault));
     }
     rewind(source)?;
     if start.starts_with(MAGIC) {
@@ -151,8 +161,16 @@ fn by_words(start: &[u8], is_list: bool) -> Option<Found> {
     if has(b"\"mapping\"") {
         return Some(Found::Origin(Origin::Chatgpt));
     }
-    if is_list && has(b"\"role\"") && has(b"\"content\"") {
-        return Some(Found::Article(ArticlePart::Buffer));
+    let said = has(b"\"role\"") && has(b"\"content\"");
+    if is_list {
+        return said.then_some(Found::Article(ArticlePart::Buffer));
     }
-    None
+    // Lines, of which the first is broken.
+    if has(b"\"type\":\"end\"") && has(b"\"sha256\"") {
+        return Some(Found::Origin(Origin::Jsonl));
+    }
+    if has(b"\"type\":\"entity\"") || has(b"\"type\":\"relation\"") {
+        return Some(Found::Origin(Origin::McpMemory));
+    }
+    (said || has(b"\"timestamp\"")).then_some(Found::Article(ArticlePart::Log))
 }

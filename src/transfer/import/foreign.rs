@@ -108,6 +108,11 @@ impl<'a> Arrivals<'a> {
         });
     }
 
+    /// Whether the vault has what goes by this id.
+    pub(super) fn has(&self, id: Id) -> bool {
+        self.known.has(id)
+    }
+
     pub(super) fn left_out(&mut self) {
         self.imported.left_out += 1;
     }

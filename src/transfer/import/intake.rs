@@ -28,6 +28,10 @@ impl<'a> Intake<'a> {
         }
     }
 
+    pub(super) fn vault(&self) -> &Vault {
+        self.vault
+    }
+
     pub(super) fn push(&mut self, line: Zeroizing<Vec<u8>>) -> Result<(), TransferError> {
         self.bytes += line.len();
         self.lines.push(line);

@@ -1,12 +1,10 @@
 //! An export of this program: every record comes back as it was, those of later versions too.
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::model::{ConversationOp, Id, MemoryOp, Record};
+use crate::model::Record;
 use crate::vault::Vault;
 
 use super::super::error::TransferError;
@@ -14,6 +12,7 @@ use super::super::progress::{Meter, OnProgress, Step};
 use super::intake::Intake;
 use super::known::{Stock, key_of};
 use super::lines::{Line, Lines};
+use super::tally::Tally;
 use super::{Bad, Fault, ImportOptions, Imported, Origin, Source, rewind};
 
 /// The longest record that the vault takes.
@@ -69,8 +68,7 @@ pub(super) fn read(
     let mut taking = Taking {
         intake: Intake::new(vault),
         stock,
-        conversations: HashSet::new(),
-        imported,
+        tally: Tally::new(imported),
     };
     let mut lines = Lines::new(source, LINE_BYTES_MAX);
     while let Some(line) = lines.next()? {
@@ -79,6 +77,7 @@ pub(super) fn read(
             match line {
                 Line::Whole { bytes, .. } => taking.line(bytes, number)?,
                 Line::TooLong { .. } => taking
+                    .tally
                     .imported
                     .note_bad(Bad::at_line(number, Fault::TooLong)),
             }
@@ -86,9 +85,7 @@ pub(super) fn read(
         meter.at(lines.bytes)?;
     }
     taking.intake.flush()?;
-    taking.imported.records = taking.intake.records;
-    taking.imported.conversations = taking.conversations.len() as u64;
-    Ok(taking.imported)
+    Ok(taking.tally.finish(taking.intake.records))
 }
 
 /// Reads the file once for its hash, before anything of it is believed.
@@ -180,8 +177,7 @@ fn read_last_line(line: &[u8]) -> Option<LastLine> {
 struct Taking<'a> {
     intake: Intake<'a>,
     stock: Stock,
-    conversations: HashSet<Id>,
-    imported: Imported,
+    tally: Tally,
 }
 
 impl Taking<'_> {
@@ -189,33 +185,20 @@ impl Taking<'_> {
         let record = match read_record(bytes) {
             Ok(record) => record,
             Err(fault) => {
-                self.imported.note_bad(Bad::at_line(number, fault));
+                self.tally.imported.note_bad(Bad::at_line(number, fault));
                 return Ok(());
             }
         };
         if self.stock.take(&key_of(bytes)) {
-            self.imported.skipped += 1;
+            self.tally.imported.skipped += 1;
             return Ok(());
         }
-        match record {
-            Record::Message(_) => self.imported.messages += 1,
-            Record::Memory(event) => {
-                let adds = matches!(
-                    event.op,
-                    MemoryOp::Add { .. } | MemoryOp::Supersede { .. } | MemoryOp::Merge { .. }
-                );
-                self.imported.memories += u64::from(adds);
-            }
-            Record::Conversation(event) if matches!(event.op, ConversationOp::Started { .. }) => {
-                self.conversations.insert(event.id);
-            }
-            _ => {}
-        }
+        self.tally.count(&record);
         self.intake.push(Zeroizing::new(bytes.to_vec()))
     }
 }
 
-fn read_record(bytes: &[u8]) -> Result<Record, Fault> {
+pub(super) fn read_record(bytes: &[u8]) -> Result<Record, Fault> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(Fault::NotUtf8);
     }

@@ -118,12 +118,27 @@ impl Known {
         log: &mut dyn Log,
         report: &mut OnProgress<'_>,
     ) -> Result<Self, TransferError> {
+        Known::by(log, report, |line| {
+            let id = own_id(line).or_else(|| conversation_id(line))?;
+            Some(id.bytes())
+        })
+    }
+
+    /// Every record, by what names its line.
+    pub(super) fn lines_of(
+        log: &mut dyn Log,
+        report: &mut OnProgress<'_>,
+    ) -> Result<Self, TransferError> {
+        Known::by(log, report, |line| Some(key_of(line)))
+    }
+
+    fn by(
+        log: &mut dyn Log,
+        report: &mut OnProgress<'_>,
+        key: impl Fn(&[u8]) -> Option<Key>,
+    ) -> Result<Self, TransferError> {
         let mut sorted = Vec::with_capacity(records_of(log)?);
-        scan(log, report, |line| {
-            if let Some(id) = own_id(line).or_else(|| conversation_id(line)) {
-                sorted.push(id.bytes());
-            }
-        })?;
+        scan(log, report, |line| sorted.extend(key(line)))?;
         sorted.sort_unstable();
         sorted.dedup();
         Ok(Known {
@@ -133,13 +148,21 @@ impl Known {
     }
 
     pub(super) fn has(&self, id: Id) -> bool {
-        let key = id.bytes();
-        self.sorted.binary_search(&key).is_ok() || self.recent.contains(&key)
+        self.has_key(&id.bytes())
+    }
+
+    fn has_key(&self, key: &Key) -> bool {
+        self.sorted.binary_search(key).is_ok() || self.recent.contains(key)
     }
 
     /// False if the id was there already.
     pub(super) fn insert(&mut self, id: Id) -> bool {
-        if self.has(id) {
+        self.insert_key(id.bytes())
+    }
+
+    /// False if the key was there already.
+    pub(super) fn insert_key(&mut self, key: Key) -> bool {
+        if self.has_key(&key) {
             return false;
         }
         // The set takes twice the room of the list: it stays a small part of it.
@@ -148,7 +171,7 @@ impl Known {
             self.sorted.extend(self.recent.drain());
             self.sorted.sort_unstable();
         }
-        self.recent.insert(id.bytes())
+        self.recent.insert(key)
     }
 }
 

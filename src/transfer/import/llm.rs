@@ -8,17 +8,22 @@ use std::path::Path;
 
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use serde::Deserialize;
 
 use crate::model::Role;
 use crate::vault::Vault;
 
 use super::super::error::TransferError;
 use super::super::progress::{Meter, OnProgress, Step};
-use super::foreign::{Arrival, Arrivals, Opening, Spot, id_of, model_name, time_from};
+use super::foreign::{Arrival, Arrivals, Few, Opening, Spot, id_of, model_name, time_from};
 use super::{Fault, ImportOptions, Imported, Origin};
 
 /// The longest text that is taken out of it.
 const TEXT_BYTES_MAX: i32 = 32 << 20;
+/// What the parts of one message may come to; beyond it, the message is too long anyway.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// Fragments and words between them that one part may be made of.
+const PIECES_MAX: usize = 65_536;
 /// Steps from a turn's last message back to its first.
 const CHAIN_MAX: usize = 10_000;
 
@@ -150,8 +155,9 @@ fn take_turns(
             continue;
         };
         let parent = text(row, 3);
-        // The prompt is the newest message of the person up to the parent; the reply is what
-        // the assistant said from there to the tip.
+        // The prompt is what the person said since the assistant's last word, if anything: a turn
+        // that hands over a tool's result has none. The reply is what the assistant said from
+        // there to the tip.
         let prompt = match &parent {
             Some(parent) => messages.said_last(parent, "user", None)?,
             None => String::new(),
@@ -213,23 +219,39 @@ impl Turn {
 struct Messages<'a> {
     message: rusqlite::Statement<'a>,
     parts: rusqlite::Statement<'a>,
+    fragment: rusqlite::Statement<'a>,
+}
+
+/// A text in pieces: words of its own, and fragments that are kept apart.
+#[derive(Deserialize)]
+struct Payload {
+    #[serde(default)]
+    text_ref: Few<Piece, PIECES_MAX>,
+}
+
+#[derive(Deserialize)]
+struct Piece {
+    #[serde(default)]
+    literal: Option<String>,
+    #[serde(default)]
+    fragment: Option<i64>,
 }
 
 impl<'a> Messages<'a> {
     fn prepare(database: &'a Connection) -> Result<Self, TransferError> {
-        let message = "select role, parent_hash from messages where hash = ?1";
-        // A fragment's text is kept apart and named by the part.
-        let parts = "select coalesce(nullif(p.text, ''), (select group_concat(f.content, char(10)) \
-                     from part_fragments x join fragments f on f.id = x.fragment_id \
-                     where x.part_id = p.id)) from parts p \
-                     where p.message_hash = ?1 and p.type = 'text' order by p.position limit 1024";
+        let prepare = |sql| database.prepare(sql).map_err(TransferError::Database);
         Ok(Messages {
-            message: database.prepare(message).map_err(TransferError::Database)?,
-            parts: database.prepare(parts).map_err(TransferError::Database)?,
+            message: prepare("select role, parent_hash from messages where hash = ?1")?,
+            parts: prepare(
+                "select text, payload from parts where message_hash = ?1 and type = 'text' \
+                 order by position limit 1024",
+            )?,
+            fragment: prepare("select content from fragments where id = ?1")?,
         })
     }
 
-    /// The text of the newest message of `role` from `hash` back, not beyond `until`.
+    /// The text of the newest message of `role` from `hash` back, not beyond `until`, nor beyond
+    /// what the other side said.
     fn said_last(
         &mut self,
         hash: &str,
@@ -247,10 +269,11 @@ impl<'a> Messages<'a> {
                 .optional()
                 .map_err(TransferError::Database)?;
             let Some((found, parent)) = found else { break };
-            if found.as_deref() == Some(role) {
-                return self.text(&hash);
+            match found.as_deref() {
+                Some(found) if found == role => return self.text(&hash),
+                Some("user" | "assistant") => break,
+                _ => at = parent,
             }
-            at = parent;
         }
         Ok(String::new())
     }
@@ -259,11 +282,29 @@ impl<'a> Messages<'a> {
         let mut rows = self.parts.query([hash]).map_err(TransferError::Database)?;
         let mut out = String::new();
         while let Some(row) = rows.next().map_err(TransferError::Database)? {
-            let Some(part) = text(row, 0) else { continue };
+            let plain = text(row, 0).filter(|plain| !plain.is_empty());
+            let pieces = match (&plain, text(row, 1)) {
+                (None, Some(payload)) => serde_json::from_str::<Payload>(&payload).ok(),
+                _ => None,
+            };
             if !out.is_empty() {
                 out.push('\n');
             }
-            out.push_str(&part);
+            out.push_str(plain.as_deref().unwrap_or_default());
+            for piece in pieces.iter().flat_map(|payload| &payload.text_ref.0) {
+                match (&piece.literal, piece.fragment) {
+                    (Some(literal), _) => out.push_str(literal),
+                    (None, Some(id)) => {
+                        let content = self.fragment.query_row([id], |row| Ok(text(row, 0)));
+                        let content = content.optional().map_err(TransferError::Database)?;
+                        out.push_str(&content.flatten().unwrap_or_default());
+                    }
+                    (None, None) => {}
+                }
+                if out.len() > MESSAGE_BYTES_MAX {
+                    return Ok(out);
+                }
+            }
         }
         Ok(out)
     }

@@ -4,6 +4,7 @@ mod archive;
 mod article;
 mod chatgpt;
 mod claude;
+mod copies;
 mod detect;
 mod foreign;
 mod intake;
@@ -13,6 +14,7 @@ mod lines;
 #[cfg(feature = "llm")]
 mod llm;
 mod mcp_memory;
+mod tally;
 mod values;
 
 use std::io::{Read, Seek, SeekFrom};
@@ -26,7 +28,8 @@ use super::error::TransferError;
 use super::progress::{Meter, OnProgress, Step};
 
 pub use article::{ArticleSources, import_article};
-pub use detect::detect;
+pub use copies::import_copies;
+pub use detect::{detect, is_age};
 #[cfg(feature = "llm")]
 pub use llm::import_llm;
 
@@ -49,6 +52,8 @@ pub enum Origin {
     Claude,
     /// The graph of the reference memory server of the Model Context Protocol.
     McpMemory,
+    /// Copies of this vault's own log.
+    Vault,
 }
 
 impl Origin {
@@ -60,6 +65,7 @@ impl Origin {
             Origin::Chatgpt => "chatgpt",
             Origin::Claude => "claude",
             Origin::McpMemory => "mcp-memory",
+            Origin::Vault => "vault",
         }
     }
 }
@@ -134,6 +140,14 @@ pub enum Fault {
     CutOff,
     #[error("is not what was exported: the hash differs")]
     Changed,
+    #[error("does not open everywhere")]
+    Damaged,
+    #[error("follows records that are in none of the copies")]
+    Detached,
+    #[error("is of an earlier epoch of this vault, which was rewritten since")]
+    OtherEpoch,
+    #[error("is of another vault")]
+    OtherVault,
 }
 
 /// Bad entries that are named one by one.
@@ -183,7 +197,7 @@ pub fn import(
         detect::Found::Origin(Origin::McpMemory) => {
             mcp_memory::read(vault, source, bytes, options, &mut report)
         }
-        detect::Found::Origin(Origin::Llm) => Err(TransferError::NeedsPath),
+        detect::Found::Origin(Origin::Llm | Origin::Vault) => Err(TransferError::NeedsPath),
         detect::Found::Origin(Origin::Article) => match detect::look(source)? {
             detect::Found::Article(part) => article_part(vault, source, part, options, report),
             _ => Err(TransferError::NotThisFormat {
