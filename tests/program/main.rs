@@ -18,6 +18,7 @@ mod moving;
 mod output;
 mod passphrase;
 mod remembers;
+mod searching;
 mod secrecy;
 mod server;
 mod soak;
