@@ -16,6 +16,7 @@ mod opening;
 mod persisting;
 mod process;
 mod recall;
+mod rekeying;
 mod sealing;
 mod texts;
 mod transferring;
@@ -24,13 +25,14 @@ use measure::Figure;
 
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     ("version", process::version),
     ("unlock", process::unlock),
     ("persist", persisting::persist),
     ("open", opening::open),
     ("seal", sealing::seal),
     ("transfer", transferring::transfer),
+    ("rekey", rekeying::rekey),
     ("recall", recall::recall),
 ];
 

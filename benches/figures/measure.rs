@@ -1,6 +1,8 @@
 //! Two things in turn, their medians, and the bar that their ratio is held to.
 
 use std::fmt;
+use std::fs::{self, File};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// Something measured, with what it must not pass.
@@ -117,4 +119,22 @@ pub fn median_ms(times: &[Duration]) -> f64 {
     let mut times = times.to_vec();
     times.sort();
     1e3 * times[times.len() / 2].as_secs_f64()
+}
+
+/// MiB of one line of what the system tells of this process.
+fn memory_mib(name: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(name));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
+}
+
+/// The most memory that `work` takes beyond what was there before.
+pub fn peak_mib(work: impl FnOnce()) -> f64 {
+    if let Ok(mut reset) = File::options().write(true).open("/proc/self/clear_refs") {
+        reset.write_all(b"5").ok();
+    }
+    let before = memory_mib("VmRSS");
+    work();
+    memory_mib("VmHWM") - before
 }

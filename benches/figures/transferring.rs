@@ -12,7 +12,7 @@ use agent::transfer::{ExportOptions, Format, ImportOptions, Progress, export, im
 use agent::vault::{Log, Vault};
 use zeroize::Zeroizing;
 
-use super::measure::{Bar, Figure, Turns, disk, setting, time};
+use super::measure::{Bar, Figure, Turns, disk, peak_mib, setting, time};
 use super::texts::{Numbers, message, new_vault, words};
 
 /// A little more than a tail holds, so that each append is a segment.
@@ -22,11 +22,11 @@ fn go_on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-fn fill(vault: &mut Vault, messages: u64) {
+pub fn fill(vault: &mut Vault, messages: u64) {
     let (words, mut numbers) = (words(), Numbers(1));
     for first in (0..messages).step_by(BATCH as usize) {
         let batch: Vec<Record> = (first..messages.min(first + BATCH))
@@ -112,24 +112,6 @@ fn into_a_new_vault(take: impl FnOnce(&mut Vault)) -> Duration {
     let dir = disk();
     let mut vault = new_vault(dir.path());
     time(|| take(&mut vault))
-}
-
-/// MiB of one line of what the system tells of this process.
-fn memory_mib(name: &str) -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(name));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-    kib.unwrap_or(0.0) / 1024.0
-}
-
-/// The most memory that `work` takes beyond what was there before.
-fn peak_mib(work: impl FnOnce()) -> f64 {
-    if let Ok(mut reset) = File::options().write(true).open("/proc/self/clear_refs") {
-        reset.write_all(b"5").ok();
-    }
-    let before = memory_mib("VmRSS");
-    work();
-    memory_mib("VmHWM") - before
 }
 
 pub fn transfer() -> Vec<Figure> {

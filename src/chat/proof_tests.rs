@@ -261,7 +261,8 @@ fn what_is_new_comes_behind_and_what_is_withdrawn_leaves_at_once() {
             .item
             .id
     };
-    let withdrawn: [(&str, fn(crate::model::Id) -> MemoryOp); 3] = [
+    type Withdraw = fn(crate::model::Id) -> MemoryOp;
+    let withdrawn: [(&str, Withdraw); 3] = [
         ("likes tea", |id| MemoryOp::Forget { id }),
         ("has a dog", |id| MemoryOp::Reject { id }),
         ("has a boat", |id| MemoryOp::Edit {
