@@ -280,13 +280,16 @@ fn flat(text: &str) -> String {
     harmless(text).replace(['\n', '\t'], " ")
 }
 
+/// The messages before a hit and those behind it.
+type Neighbours = (Vec<Message>, Vec<Message>);
+
 /// So many messages before a hit and behind it; none of an item of memory.
 fn around(
     log: &mut dyn Log,
     all: &Conversations,
     found: &Found,
     context: usize,
-) -> Result<Option<(Vec<Message>, Vec<Message>)>, Failure> {
+) -> Result<Option<Neighbours>, Failure> {
     let FoundKind::Message {
         id, conversation, ..
     } = found.is
