@@ -306,3 +306,20 @@ fn a_vault_that_was_rolled_back_says_so_through_the_keeper() {
     assert_eq!(client.append(&[numbered(2)]).unwrap().seq, 3);
     assert!(client.condition().unwrap().rollback.is_none());
 }
+
+#[test]
+fn a_record_is_read_alone() {
+    on_both(|log, _| {
+        let record = |text: &str| {
+            Record::Lost(crate::model::Lost {
+                file: text.to_owned(),
+            })
+        };
+        log.append(&[record("one"), record("two")]).unwrap();
+        let end = log.refresh().unwrap().seq;
+        assert_eq!(log.record(end).unwrap(), Some(record("two")));
+        assert_eq!(log.record(end - 1).unwrap(), Some(record("one")));
+        assert_eq!(log.record(end + 1).unwrap(), None);
+        assert_eq!(log.record(0).unwrap(), None);
+    });
+}

@@ -366,3 +366,40 @@ fn without_key_the_structure_tells_what_is_missing() {
         [Finding::Damage(_)]
     ));
 }
+
+#[test]
+fn a_record_read_alone_is_the_one_that_reading_all_finds() {
+    let (store, key) = fresh();
+    let mut vault = open(store.clone(), &key).unwrap();
+    let mut next = 0;
+    for _ in 0..3 {
+        next = fill(&mut vault, next);
+    }
+    let dir = Dir::Live(vault.header.epoch);
+    let damages: [&dyn Fn(&VolatileStore); 4] = [
+        &|_| {},
+        &|store| store.put(Name::In(dir, Part::Segment(2)), None),
+        &|store| assert!(store.tamper(&Name::In(dir, Part::Segment(1)), |b| b[70_000] ^= 1)),
+        &|store| assert!(store.tamper(&Name::In(dir, Part::Segment(1)), |b| b[20] ^= 1)),
+    ];
+    for damage in damages {
+        let store = store.snapshot();
+        damage(&store);
+        let mut vault = open(store, &key).unwrap();
+        let mut all = std::collections::BTreeMap::new();
+        let mut after = 0;
+        while let Some(last) = vault.read(after).unwrap().last().map(|entry| entry.seq) {
+            let batch = vault.read(after).unwrap();
+            all.extend(
+                batch
+                    .iter()
+                    .map(|entry| (entry.seq, entry.record().unwrap())),
+            );
+            after = last;
+        }
+        assert!(all.len() > 12);
+        for seq in (0..=after + 2).rev() {
+            assert_eq!(vault.record(seq).unwrap().as_ref(), all.get(&seq), "{seq}");
+        }
+    }
+}
