@@ -78,6 +78,36 @@ struct Stats {
     prices_as_of: String,
 }
 
+/// What is drawn over time, and how a value of it is told.
+pub(super) struct Measure {
+    pub name: &'static str,
+    pub value: fn(&Sum) -> f64,
+    pub shown: fn(f64) -> String,
+}
+
+pub(super) const MEASURES: [Measure; 4] = [
+    Measure {
+        name: "Messages",
+        value: |sum| sum.messages as f64,
+        shown: whole_number,
+    },
+    Measure {
+        name: "Memories",
+        value: |sum| sum.memories as f64,
+        shown: whole_number,
+    },
+    Measure {
+        name: "Tokens",
+        value: |sum| (sum.input + sum.output) as f64,
+        shown: whole_number,
+    },
+    Measure {
+        name: "Cost",
+        value: |sum| sum.cost,
+        shown: dollars,
+    },
+];
+
 /// Days, weeks or months, with their sums; none is left out between the first and the last.
 pub(super) struct Course {
     pub unit: &'static str,
@@ -258,17 +288,7 @@ fn tell(shell: &Shell, ledger: &Ledger, all: &Conversations, as_of: &str) -> Res
     let room = terminal_columns().clamp(20, 100);
     let draws = !shell.is_plain();
     let course = course(ledger);
-    let lines: [(&str, fn(&Sum) -> f64, fn(f64) -> String); 4] = [
-        ("Messages", |sum| sum.messages as f64, whole_number),
-        ("Memories", |sum| sum.memories as f64, whole_number),
-        (
-            "Tokens",
-            |sum| (sum.input + sum.output) as f64,
-            whole_number,
-        ),
-        ("Cost", |sum| sum.cost, dollars),
-    ];
-    for (name, value, shown) in lines {
+    for Measure { name, value, shown } in MEASURES {
         let skip = course.parts.len().saturating_sub(room);
         let parts = &course.parts[skip..];
         let values: Vec<f64> = parts.iter().map(|(_, sum)| value(sum)).collect();

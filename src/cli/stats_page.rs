@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::reply::{count, dollars};
-use super::stats::{Course, models, months, whole};
+use super::reply::dollars;
+use super::stats::{Course, MEASURES, Measure, models, months, whole};
 use crate::chat::{Ledger, Sum};
 use crate::model::Timestamp;
 
@@ -26,18 +26,8 @@ pub(super) fn page(ledger: &Ledger, course: &Course, as_of: &str, now: Timestamp
         now.strftime("%Y-%m-%d"),
         escaped(as_of),
     );
-    let charts: [(&str, fn(&Sum) -> f64, fn(f64) -> String); 4] = [
-        ("Messages", |sum| sum.messages as f64, |n| count(n as u64)),
-        ("Memories", |sum| sum.memories as f64, |n| count(n as u64)),
-        (
-            "Tokens",
-            |sum| (sum.input + sum.output) as f64,
-            |n| count(n as u64),
-        ),
-        ("Cost", |sum| sum.cost, dollars),
-    ];
-    for (name, value, shown) in charts {
-        chart(&mut page, course, name, value, shown);
+    for measure in MEASURES {
+        chart(&mut page, course, &measure);
     }
     let months: Vec<(String, Sum)> = months(ledger)
         .into_iter()
@@ -53,13 +43,8 @@ pub(super) fn page(ledger: &Ledger, course: &Course, as_of: &str, now: Timestamp
     page
 }
 
-fn chart(
-    page: &mut String,
-    course: &Course,
-    name: &str,
-    value: fn(&Sum) -> f64,
-    shown: fn(f64) -> String,
-) {
+fn chart(page: &mut String, course: &Course, measure: &Measure) {
+    let Measure { name, value, shown } = measure;
     let most = course
         .parts
         .iter()

@@ -203,8 +203,8 @@ impl Scan {
             if next.is_none() && !self.ended {
                 return None;
             }
-            let closes = !before.is_whitespace()
-                && !(mark == '_' && next.is_some_and(char::is_alphanumeric));
+            let within_word = mark == '_' && next.is_some_and(char::is_alphanumeric);
+            let closes = !(before.is_whitespace() || within_word);
             let opens = next.is_some_and(|next| !next.is_whitespace());
             match open.as_slice() {
                 [] if closes && length >= run => return Some(at + length - run),
