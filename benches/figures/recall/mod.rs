@@ -91,7 +91,8 @@ fn warm(
     let mut figures = Vec::new();
     for (n, (what, words)) in all.into_iter().enumerate() {
         let (mut ours, mut theirs) = (|| sealed.ask(words), || fts5.ask(words));
-        (ours(), theirs());
+        ours();
+        theirs();
         let turns = Turns::take(setting("BENCH_ROUNDS", 21), &mut [&mut ours, &mut theirs]);
         let what = format!("{what}, {} messages, warm", sealed.messages);
         let mut times = format!("{} of FTS5", turns.both(0, 1));
@@ -182,7 +183,8 @@ fn processes(
                 .as_ref()
                 .map_or_else(|| program.search(words), |p| p.grep(words))
         };
-        (ours(), theirs());
+        ours();
+        theirs();
         let turns = Turns::take(setting("BENCH_ROUNDS", 21), &mut [&mut ours, &mut theirs]);
         let against = if plain.is_some() { "ripgrep" } else { "itself" };
         figures.push(Figure {
