@@ -12,6 +12,8 @@ use crate::model::{Block, Kind, MemoryEvent, MemoryOp, Record, SourceClass, Stat
 use crate::provider::{Event, Request};
 use crate::vault::InRam;
 
+type Withdraw = fn(crate::model::Id) -> MemoryOp;
+
 /// A new process, a day later.
 fn next(vault: &InRam) -> Session {
     pass_minutes(24 * 60);
@@ -261,7 +263,7 @@ fn what_is_new_comes_behind_and_what_is_withdrawn_leaves_at_once() {
             .item
             .id
     };
-    let withdrawn: [(&str, fn(crate::model::Id) -> MemoryOp); 3] = [
+    let withdrawn: [(&str, Withdraw); 3] = [
         ("likes tea", |id| MemoryOp::Forget { id }),
         ("has a dog", |id| MemoryOp::Reject { id }),
         ("has a boat", |id| MemoryOp::Edit {
