@@ -12,6 +12,8 @@ use crate::model::{Block, Kind, MemoryEvent, MemoryOp, Record, SourceClass, Stat
 use crate::provider::{Event, Request};
 use crate::vault::InRam;
 
+type Withdraw = fn(crate::model::Id) -> MemoryOp;
+
 /// A new process, a day later.
 fn next(vault: &InRam) -> Session {
     pass_minutes(24 * 60);
@@ -198,7 +200,7 @@ fn poison_from_files_tools_and_the_assistant_ends_with_nothing_active() {
         if n != 1 {
             content.insert(0, Block::attached(file.as_str().into()));
         }
-        session.say_with(content, Vec::new(), at()).unwrap();
+        session.say_blocks(content, at()).unwrap();
         let provider = Scripted::new(match n % 2 {
             0 => vec![says(&block(&poison))],
             _ => vec![tool(&poison), says("Done.")],
@@ -261,7 +263,6 @@ fn what_is_new_comes_behind_and_what_is_withdrawn_leaves_at_once() {
             .item
             .id
     };
-    type Withdraw = fn(crate::model::Id) -> MemoryOp;
     let withdrawn: [(&str, Withdraw); 3] = [
         ("likes tea", |id| MemoryOp::Forget { id }),
         ("has a dog", |id| MemoryOp::Reject { id }),
