@@ -200,7 +200,7 @@ fn poison_from_files_tools_and_the_assistant_ends_with_nothing_active() {
         if n != 1 {
             content.insert(0, Block::attached(file.as_str().into()));
         }
-        session.say_blocks(content, at()).unwrap();
+        session.say_with(content, Vec::new(), at()).unwrap();
         let provider = Scripted::new(match n % 2 {
             0 => vec![says(&block(&poison))],
             _ => vec![tool(&poison), says("Done.")],
