@@ -120,7 +120,6 @@ pub(super) fn ask_twice() -> Result<Passphrase, Failure> {
     loop {
         let first = ask_hidden("New passphrase: ")?;
         if first.is_empty() {
-            complain("It must not be empty.");
             match offer_one()? {
                 Some(passphrase) => return Ok(passphrase),
                 None => continue,
