@@ -99,10 +99,10 @@ fn found(notes: &[Note]) -> Text {
         }
         shown.push(&note.text);
         let source = match note.kind {
-            NoteKind::Memory => ", in memory",
-            NoteKind::History => "",
+            NoteKind::Memory => "from memory",
+            NoteKind::History => note.speaker.as_str(),
         };
-        out.push_str(&format!("- {}, {}{source}: “", day(note), note.speaker));
+        out.push_str(&format!("- {}, {source}: “", day(note)));
         out.push_str(&quoted(&note.text));
         out.push_str("”\n");
     }
@@ -350,7 +350,7 @@ mod tests {
         ];
         let text = answer(&request).to_string();
         assert!(
-            text.contains("- 2 March 2026, you, in memory: “my cat is called Ada”"),
+            text.contains("- 2 March 2026, from memory: “my cat is called Ada”"),
             "{text}"
         );
         assert_eq!(text.matches("Ada").count(), 1);
