@@ -355,11 +355,7 @@ fn sealed_index(records: &[Record]) -> Result<Index, Failure> {
     let words = Zeroizing::new("only for measuring".to_owned());
     let new = NewVault {
         passphrase: &Passphrase::new(words)?,
-        kdf: KdfParams {
-            m_kib: 19_456,
-            t: 2,
-            p: 1,
-        },
+        kdf: KdfParams::LEAST,
         recovery: None,
         created: 0,
     };

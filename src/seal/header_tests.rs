@@ -1,11 +1,7 @@
 use super::*;
 
 fn small() -> KdfParams {
-    KdfParams {
-        m_kib: 19_456,
-        t: 2,
-        p: 1,
-    }
+    KdfParams::LEAST
 }
 
 fn words(text: &str) -> Passphrase {

@@ -22,6 +22,13 @@ impl KdfParams {
         p: 4,
     };
 
+    /// The least that a header may ask for: 19 MiB, 2 passes, 1 lane.
+    pub const LEAST: KdfParams = KdfParams {
+        m_kib: 19_456,
+        t: 2,
+        p: 1,
+    };
+
     /// Highest `m·t` of one slot.
     pub const WORK_MAX: u64 = 1 << 24;
     /// Highest sum of `m·t` over the passphrase slots of a header.

@@ -10,7 +10,7 @@ use crate::store::Wait;
 pub(crate) use crate::store::failing::{FailingStore, Fault};
 pub(crate) use crate::store::{Dir, Name, Part, Store, VolatileStore};
 
-fn passphrase() -> Passphrase {
+pub(crate) fn passphrase() -> Passphrase {
     Passphrase::new(Zeroizing::new("only for tests".to_owned())).unwrap()
 }
 
@@ -18,11 +18,7 @@ fn passphrase() -> Passphrase {
 pub(crate) fn new_vault(store: VolatileStore) -> Vault {
     let new = NewVault {
         passphrase: &passphrase(),
-        kdf: KdfParams {
-            m_kib: 19_456,
-            t: 2,
-            p: 1,
-        },
+        kdf: KdfParams::LEAST,
         recovery: None,
         created: 0,
     };

@@ -28,11 +28,7 @@ fn passphrase() -> Passphrase {
 
 /// A vault, and the key that opens it again without the KDF.
 fn make(store: Arc<dyn Store>) -> Result<Vault, VaultError> {
-    let kdf = KdfParams {
-        m_kib: 19_456,
-        t: 2,
-        p: 1,
-    };
+    let kdf = KdfParams::LEAST;
     let new = NewVault {
         passphrase: &passphrase(),
         kdf,

@@ -37,11 +37,7 @@ impl Machine {
         let store = FileStore::create(&machine.dir, &machine.witness_dir).unwrap();
         let new = NewVault {
             passphrase: &passphrase(),
-            kdf: agent::seal::KdfParams {
-                m_kib: 19_456,
-                t: 2,
-                p: 1,
-            },
+            kdf: agent::seal::KdfParams::LEAST,
             recovery: None,
             created: 0,
         };

@@ -24,11 +24,7 @@ pub fn passphrase() -> Passphrase {
 pub fn make_in(store: VolatileStore) -> Vault {
     let new = NewVault {
         passphrase: &passphrase(),
-        kdf: KdfParams {
-            m_kib: 19_456,
-            t: 2,
-            p: 1,
-        },
+        kdf: KdfParams::LEAST,
         recovery: None,
         created: 0,
     };

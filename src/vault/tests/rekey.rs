@@ -223,11 +223,7 @@ fn every_kind_of_slot_is_given_again_replaced_dropped_or_added() {
     let file_slot = vault
         .add_slot("key file", &NewSlot::KeyFile(&[1; 32]))
         .unwrap();
-    let kdf = KdfParams {
-        m_kib: 19_456,
-        t: 2,
-        p: 1,
-    };
+    let kdf = KdfParams::LEAST;
     let new = Passphrase::new(Zeroizing::new("new".to_owned())).unwrap();
     let changes = [
         SlotChange::Instead(word, NewSlot::Passphrase(&new, kdf)),

@@ -5,11 +5,7 @@ use crate::seal::{NewSlot, RecoveryCode};
 
 const ONE: [u8; 32] = [1; 32];
 const TWO: [u8; 32] = [2; 32];
-const KDF: KdfParams = KdfParams {
-    m_kib: 19_456,
-    t: 2,
-    p: 1,
-};
+const KDF: KdfParams = KdfParams::LEAST;
 
 fn word(text: &str) -> Passphrase {
     Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
