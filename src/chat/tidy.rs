@@ -4,7 +4,7 @@
 use std::future::Future;
 
 use crate::memory::{AnswerError, Change, Consolidation, Plan, PlanOp, Skip, diff, undo_batch};
-use crate::model::{Id, Role, Timestamp};
+use crate::model::{Id, MemoryOp, Role, Timestamp};
 use crate::provider::{JsonSchema, Provider, Request, SystemPart};
 
 use super::dictate::{Unanswered, dictate};
@@ -44,6 +44,9 @@ pub struct Tidied {
 /// What was taken back, or would be.
 #[derive(Debug)]
 pub struct Undone {
+    /// The first record of the operations that were taken back, and what takes them back.
+    pub first_seq: u64,
+    pub ops: Vec<MemoryOp>,
     pub changes: Vec<Change>,
     /// Items left alone, since something else happened to them after.
     pub skipped: Vec<Id>,
@@ -51,9 +54,11 @@ pub struct Undone {
 
 /// Which operations to take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UndoWhat {
+pub enum UndoWhat<'a> {
     /// Those that were appended together last.
     Last,
+    /// The same, but for those that begin with these records.
+    LastBut(&'a [u64]),
     LastConsolidation,
 }
 
@@ -137,7 +142,7 @@ impl Session {
     /// Takes operations back; none if there are none. `keep` false only tells what would change.
     pub fn undo(
         &mut self,
-        what: UndoWhat,
+        what: UndoWhat<'_>,
         keep: bool,
         now: Timestamp,
     ) -> Result<Option<Undone>, ChatError> {
@@ -146,19 +151,22 @@ impl Session {
             let mut batches = memory.batches().iter().rev();
             let batch = match what {
                 UndoWhat::Last => batches.next(),
+                UndoWhat::LastBut(undone) => batches.find(|b| !undone.contains(&b.first_seq)),
                 UndoWhat::LastConsolidation => batches.find(|batch| batch.consolidation),
             };
             let Some(batch) = batch else {
                 return Ok((Vec::new(), None));
             };
             let undo = undo_batch(memory, batch);
-            let undone = Undone {
-                changes: diff(memory, &undo.ops, now),
-                skipped: undo.skipped,
-            };
             let records = match keep {
                 true => events(&undo.ops, now),
                 false => Vec::new(),
+            };
+            let undone = Undone {
+                first_seq: batch.first_seq,
+                changes: diff(memory, &undo.ops, now),
+                ops: undo.ops,
+                skipped: undo.skipped,
             };
             Ok((records, Some(undone)))
         })

@@ -7,7 +7,8 @@ use super::super::shell::now;
 use super::super::why;
 use super::Chatting;
 use super::commands::Outcome;
-use crate::memory::{Filter, undo_batch};
+use crate::chat::UndoWhat;
+use crate::memory::Filter;
 use crate::model::{Kind, MemoryEvent, MemoryOp, Record, Status};
 
 impl Chatting {
@@ -60,18 +61,8 @@ impl Chatting {
     pub(super) fn undo(&mut self, _: &str) -> Result<Outcome, Failure> {
         let undone = self.undone.clone();
         let session = self.open_session()?;
-        session.refresh()?;
-        let memory = &session.memory.fold;
-        let mut batches = memory.batches().iter().rev();
-        let batch = batches.find(|batch| !undone.contains(&batch.first_seq));
-        let batch = *batch.ok_or(Failure::NothingToUndo)?;
-        let undo = undo_batch(memory, &batch);
-        let at = now();
-        let events = undo.ops.iter().map(|op| MemoryEvent { at, op: op.clone() });
-        let records: Vec<Record> = events.map(Record::Memory).collect();
-        if !records.is_empty() {
-            session.append(&records)?;
-        }
+        let undo = session.undo(UndoWhat::LastBut(&undone), true, now())?;
+        let undo = undo.ok_or(Failure::NothingToUndo)?;
         let memory = &session.memory.fold;
         let taken = memory.batches().last().map(|batch| batch.first_seq);
         for op in &undo.ops {
@@ -80,7 +71,7 @@ impl Chatting {
         if undo.ops.is_empty() {
             complain("Nothing of the last change is left to take back.");
         }
-        self.undone.push(batch.first_seq);
+        self.undone.push(undo.first_seq);
         self.undone.extend(taken.filter(|_| !undo.ops.is_empty()));
         Ok(Outcome::Go)
     }

@@ -137,7 +137,7 @@ fn skipped_line(session: &Session, op: &PlanOp, why: Skip) -> String {
     format!("{wanted}: {}: {why}", texts.join(", "))
 }
 
-pub(super) fn undo(shell: &Shell, what: UndoWhat, dry_run: bool) -> Result<ExitCode, Failure> {
+pub(super) fn undo(shell: &Shell, what: UndoWhat<'_>, dry_run: bool) -> Result<ExitCode, Failure> {
     let (mut session, _) = sitting(shell)?;
     let undone = session.undo(what, !dry_run, now())?;
     let (changes, skipped) =
