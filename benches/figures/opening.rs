@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use agent::chat::{Buffer, Conversations, Recall};
+use agent::chat::{Buffer, Recall};
 use agent::memory::Memory;
 use agent::model::Record;
 use agent::store::FileStore;
-use agent::vault::{LockedVault, Log, View};
+use agent::vault::{LockedVault, View};
 
 use super::measure::{Bar, Figure, Turns, cpu_time, disk, median_ms, setting};
-use super::texts::{Numbers, items, message, new_vault, passphrase, wait, words};
+use super::texts::{Numbers, items, message, new_vault, passphrase, save_folds, wait, words};
 
 /// Put in at once: a little more than a tail holds, so that each batch becomes a segment.
 const BATCH: u64 = 2100;
@@ -38,16 +38,7 @@ fn fill(dir: &Path, messages: u64) {
         done += batch.len() as u64;
         vault.append_lines(&lines(batch)).unwrap();
     }
-    let log: &mut dyn Log = &mut vault;
-    View::load(log, Buffer::default())
-        .unwrap()
-        .save(log)
-        .unwrap();
-    View::load(log, Memory::new()).unwrap().save(log).unwrap();
-    View::load(log, Conversations::default())
-        .unwrap()
-        .save(log)
-        .unwrap();
+    save_folds(&mut vault);
 }
 
 /// What a chat needs before its first prompt. Adds the CPU time to `cpu`.

@@ -3,21 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use agent::chat::{Buffer, Conversations};
+use agent::memory::Memory;
 use agent::model::{
     Id, Item, Kind, MemoryEvent, MemoryOp, Message, Record, Role, Source, SourceClass, Text,
     Timestamp,
 };
 use agent::seal::{KdfParams, Passphrase};
 use agent::store::{FileStore, Store, Wait};
-use agent::vault::{NewVault, Vault};
+use agent::vault::{Log, NewVault, Vault, View};
 use zeroize::Zeroizing;
 
 /// The least that is allowed: the derivation is no part of what these vaults are for.
-pub const KDF: KdfParams = KdfParams {
-    m_kib: 19_456,
-    t: 2,
-    p: 1,
-};
+pub const KDF: KdfParams = KdfParams::LEAST;
 
 const WORDS: &str = "the of and to in that it was for on with as be at this have from or had by but \
     some what there we can out other were all your when up use word how said each she which their \
@@ -131,4 +129,17 @@ pub fn items(count: u64, words: &[&str]) -> Vec<Record> {
         })
     };
     (0..count).map(&mut record).collect()
+}
+
+/// Writes the checkpoints that a chat leaves behind.
+pub fn save_folds(log: &mut dyn Log) {
+    View::load(log, Buffer::default())
+        .unwrap()
+        .save(log)
+        .unwrap();
+    View::load(log, Memory::new()).unwrap().save(log).unwrap();
+    View::load(log, Conversations::default())
+        .unwrap()
+        .save(log)
+        .unwrap();
 }

@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent::chat::{Buffer, Conversations, Recall};
-use agent::memory::Memory;
+use agent::chat::Recall;
 use agent::model::{Record, Text};
 use agent::recall::{Filter, Merging, Query, RecallError};
 use agent::store::FileStore;
-use agent::vault::{LockedVault, Log, Vault, View};
+use agent::vault::{LockedVault, Log, Vault};
 
 use super::history::{Spoken, history};
 use crate::measure::{median_ms, time};
-use crate::texts::{new_vault, passphrase, wait};
+use crate::texts::{new_vault, passphrase, save_folds, wait};
 
 /// A little more than a tail holds, so that each batch becomes a segment.
 const BATCH: usize = 2100;
@@ -40,16 +39,7 @@ fn fill(vault: &mut Vault, messages: u64) {
     if !batch.is_empty() {
         vault.append_lines(&batch).unwrap();
     }
-    let log: &mut dyn Log = vault;
-    View::load(log, Buffer::default())
-        .unwrap()
-        .save(log)
-        .unwrap();
-    View::load(log, Memory::new()).unwrap().save(log).unwrap();
-    View::load(log, Conversations::default())
-        .unwrap()
-        .save(log)
-        .unwrap();
+    save_folds(vault);
 }
 
 impl Sealed {
