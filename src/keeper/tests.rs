@@ -16,16 +16,13 @@ use super::client::Client;
 use super::lifetime::{Reason, Times};
 use super::server::{Shared, run};
 use crate::model::{Lost, Record};
-use crate::seal::{KdfParams, Passphrase, VaultId};
+use crate::seal::VaultId;
 use crate::store::{Store, VolatileStore, Wait};
-use crate::vault::{LockedVault, Log, NewVault, Vault};
+use crate::vault::testing::{new_vault, passphrase};
+use crate::vault::{LockedVault, Log, Vault};
 
 fn wait() -> Wait {
     Wait::seconds(5)
-}
-
-fn passphrase() -> Passphrase {
-    Passphrase::new(Zeroizing::new("right".to_owned())).unwrap()
 }
 
 /// The disk of a fresh vault, made once.
@@ -33,17 +30,7 @@ fn fresh() -> VolatileStore {
     static MADE: std::sync::OnceLock<VolatileStore> = std::sync::OnceLock::new();
     let made = MADE.get_or_init(|| {
         let store = VolatileStore::default();
-        let new = NewVault {
-            passphrase: &passphrase(),
-            kdf: KdfParams {
-                m_kib: 19_456,
-                t: 2,
-                p: 1,
-            },
-            recovery: None,
-            created: 0,
-        };
-        Vault::init(Arc::new(store.clone()), wait(), &new).unwrap();
+        new_vault(store.clone());
         store
     });
     made.snapshot()
