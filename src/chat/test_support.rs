@@ -81,6 +81,10 @@ impl Provider for Scripted {
         }
     }
 
+    fn preview(&self, _request: &Request) -> Option<crate::provider::Preview> {
+        None
+    }
+
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>> {
         Box::pin(async { Ok(Vec::new()) })
     }

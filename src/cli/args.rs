@@ -377,8 +377,14 @@ pub(super) struct AskArgs {
     #[arg(long)]
     pub no_stream: bool,
     /// Print only the first block of code in the answer; all of it, if there is none
-    #[arg(short = 'x', long, conflicts_with = "json")]
+    #[arg(short = 'x', long, conflicts_with_all = ["json", "stream_json"])]
     pub extract: bool,
+    /// Print JSON lines as the answer comes, the whole answer last
+    #[arg(long, conflicts_with = "no_stream")]
+    pub stream_json: bool,
+    /// Show the request as it would be sent, without the key; send nothing, write nothing
+    #[arg(long, conflicts_with_all = ["extract", "stream_json"])]
+    pub dry_run: bool,
     /// Let the words go to the model's host without asking
     #[arg(short, long)]
     pub yes: bool,

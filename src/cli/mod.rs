@@ -14,6 +14,7 @@ mod chat;
 mod checkup;
 mod compaction;
 mod consent;
+mod dry_run;
 mod editor;
 mod failure;
 mod first;
@@ -72,10 +73,13 @@ pub fn run() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return usage(error),
     };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let mut cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => return usage(error),
     };
+    if let Some(Command::Ask(ask)) = &cli.command {
+        cli.global.json |= ask.stream_json;
+    }
     let json = cli.global.json;
     let shell = match &cli.command {
         Some(Command::Config {
