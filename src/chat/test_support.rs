@@ -111,6 +111,7 @@ pub(super) fn settings() -> Settings {
         temperature: None,
         budgets: Budgets::default(),
         system: None,
+        frame: None,
         use_memory: true,
         surface: Surface::Chat,
     }

@@ -344,9 +344,12 @@ pub(super) struct Talk {
     /// A system prompt in place of the usual one
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
-    /// A named system prompt; agent roles shows them
+    /// A named system prompt, or question; agent roles shows them
     #[arg(short, long, value_name = "NAME", conflicts_with = "system")]
     pub role: Option<String>,
+    /// What a variable of the role stands for: {{NAME}} in its text (repeatable)
+    #[arg(short, long, value_name = "NAME=VALUE", requires = "role", value_parser = param)]
+    pub param: Vec<(String, String)>,
     /// Incognito: nothing is read from the vault or written anywhere
     #[arg(short = 'n', long)]
     pub incognito: bool,
@@ -565,6 +568,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         Some(span) if !span.is_zero() && span <= LIMIT => Ok(span),
         Some(_) => Err("must be more than nothing and at most 8h".to_owned()),
         None => Err("is not a time such as 15m, 90s or 2h".to_owned()),
+    }
+}
+
+/// A variable's name, and what it stands for.
+pub(super) fn param(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("is not a name, `=`, and a value".to_owned()),
     }
 }
 

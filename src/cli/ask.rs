@@ -38,8 +38,12 @@ struct Shape<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line<'a> {
     /// Something that was learnt from the answer.
-    Memory { item: &'a Shown<'a> },
-    Usage { usage: Usage },
+    Memory {
+        item: &'a Shown<'a>,
+    },
+    Usage {
+        usage: Usage,
+    },
     Answer(&'a Shape<'a>),
 }
 
@@ -96,7 +100,11 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     match args.extract {
         true => show_code(&shell, &answer)?,
         false if shell.global.json => show_json(&session, &answer, display)?,
-        false => show(&shell, &answer, (display == Display::Held).then_some(markdown))?,
+        false => show(
+            &shell,
+            &answer,
+            (display == Display::Held).then_some(markdown),
+        )?,
     }
     if shell.global.verbose {
         reply::say_summary(&shell, &answer, timing);

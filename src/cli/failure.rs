@@ -206,6 +206,9 @@ impl Failure {
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
             Failure::Usage(_) | Failure::Config(_) | Failure::KdfOption(_) => 2,
             Failure::NotADate(_) => 2,
+            Failure::Chat(ChatError::MissingVariable { .. } | ChatError::NoSuchVariable { .. }) => {
+                2
+            }
             Failure::AnswerStopped | Failure::ModelAnswer(_) => 20,
             Failure::Transfer(TransferError::Vault(error)) => vault_code(error),
             Failure::Transfer(TransferError::Write(error))
@@ -289,6 +292,14 @@ impl Failure {
             }
             Failure::PassphraseFileOpen { path, .. } => {
                 return Some(format!("chmod 600 {}", path.display()));
+            }
+            Failure::Chat(ChatError::MissingVariable { name, .. }) => {
+                return Some(format!("say what it stands for: -p {name}=VALUE"));
+            }
+            Failure::Chat(ChatError::NoSuchVariable { role, .. }) => {
+                return Some(format!(
+                    "agent roles show {role} shows those it has, as {{{{NAME}}}}"
+                ));
             }
             Failure::Chat(ChatError::NoSuchRole(_)) => "agent roles list shows them",
             Failure::NeedsScreen => "agent memory list and agent history list print the same",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::ProfileAction;
 use super::failure::Failure;
@@ -100,9 +101,10 @@ fn remove(shell: &Shell, name: &str, yes: bool) -> Result<ExitCode, Failure> {
     let held = store.exclusive(Purpose::Purge, shell.wait())?;
     wipe(&dir).map_err(|source| Failure::ExportFile { path: dir, source })?;
     drop(held);
-    shell.note(&format!(
+    let line = format!(
         "Removed the profile {name}. Backups, and old blocks of the disk, are out of reach."
-    ));
+    );
+    shell.done(&line, &json!({ "name": name, "removed": true }))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -30,6 +30,7 @@ pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings
             ..Budgets::default()
         },
         system: talk.system.as_deref().map(Text::from),
+        frame: None,
         use_memory: !talk.no_memory && !talk.incognito,
         surface,
     }
@@ -84,7 +85,7 @@ pub(super) fn session(
 /// Talks under the role that the options name, if they do.
 pub(super) fn take_role(session: &mut Session, talk: &Talk) -> Result<(), Failure> {
     match &talk.role {
-        Some(name) => Ok(session.take_role(name)?),
+        Some(name) => Ok(session.take_role(name, &talk.param)?),
         None => Ok(()),
     }
 }

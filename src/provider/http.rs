@@ -135,10 +135,7 @@ impl Http {
             shown(name, value)
         });
         let credential = self.credential.header();
-        let mut headers = vec![
-            shown(&CONTENT_TYPE, CONTENT),
-            shown(&USER_AGENT, PROGRAM),
-        ];
+        let mut headers = vec![shown(&CONTENT_TYPE, CONTENT), shown(&USER_AGENT, PROGRAM)];
         headers.extend(own);
         headers.extend(credential.map(|(name, _)| shown(&name, KEY_KEPT_BACK)));
         headers

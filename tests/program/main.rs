@@ -18,6 +18,7 @@ mod moving;
 mod output;
 mod passphrase;
 mod remembers;
+mod scripting;
 mod searching;
 mod secrecy;
 mod server;

@@ -81,7 +81,7 @@ pub(super) const COMMANDS: &[Info] = &[
     ),
     info(
         "role",
-        "[NAME]",
+        "[NAME [VARIABLE=VALUE…]]",
         Roles,
         Chatting::role,
         "talk under a named system prompt; agent roles makes them",
