@@ -108,6 +108,10 @@ pub(super) enum Command {
     /// The process that holds the vault open; started by `unlock`
     #[command(hide = true)]
     KeeperServe(UnlockArgs),
+    /// The text of the PDF on standard input; started to read an attachment
+    #[cfg(feature = "pdf")]
+    #[command(hide = true)]
+    PdfText,
     /// What can be known without the passphrase
     Status,
     /// Check every byte of the vault
@@ -168,7 +172,7 @@ pub(super) enum Command {
         /// A directory that is there
         dir: Option<PathBuf>,
     },
-    /// Print completions for a shell
+    /// Print completions for a shell; what lies in the vault is completed while it is unlocked
     Completions {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
@@ -359,7 +363,7 @@ pub(super) struct Talk {
     /// Show replies as they are written, not drawn as Markdown
     #[arg(long)]
     pub no_markdown: bool,
-    /// A text file to put before the message, or a picture beside it (repeatable)
+    /// A text file or a PDF to put before the message, or a picture beside it (repeatable)
     #[arg(short, long = "attach", value_name = "FILE")]
     pub attach: Vec<PathBuf>,
 }

@@ -307,7 +307,7 @@ impl Failure {
             Failure::NotSure => "say --yes, or type the profile's name",
             Failure::NoScratch => "write the message at the prompt: Alt-Enter begins a new line",
             Failure::Attachment { what, .. } if what.contains("PDF") => {
-                "make text of it first, as with pdftotext FILE, and attach that"
+                "where there is another way to its text, attach that"
             }
             Failure::NeedsModel => "name one with -m, or agent config set model provider/model",
             Failure::ModelAnswer(_) => "try again, or with another model (-m)",

@@ -1,4 +1,4 @@
-//! `agent config`, `agent models`, `agent completions`: no vault is opened where none is needed.
+//! `agent config`, `agent models`, `agent man`: no vault is opened where none is needed.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -199,12 +199,5 @@ pub(super) fn man(shell: &Shell, dir: Option<&Path>) -> Result<ExitCode, Failure
         source,
     })?;
     shell.note(&format!("written to {}", dir.display()));
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn completions(kind: clap_complete::Shell) -> Result<ExitCode, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(kind, &mut Cli::command(), "agent", &mut script);
-    super::output::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }

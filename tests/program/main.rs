@@ -11,6 +11,7 @@ mod browsing;
 mod chatting;
 mod codes;
 mod commands;
+mod completing;
 mod damage;
 mod living;
 mod memory;

@@ -279,3 +279,71 @@ fn every_command_that_does_something_tells_it_as_json() {
         true
     );
 }
+
+/// A PDF of one page that shows what `stream` draws, with its parts where they are said to be.
+fn pdf(stream: &[u8]) -> Vec<u8> {
+    let parts: [&[u8]; 5] = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 5 0 R\
+          /Resources<</Font<</F 4 0 R>>>>>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+        &[
+            format!("<</Length {}>>stream\n", stream.len()).as_bytes(),
+            stream,
+            b"\nendstream",
+        ]
+        .concat(),
+    ];
+    let mut bytes = b"%PDF-1.4\n".to_vec();
+    let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", parts.len() + 1);
+    for (at, part) in parts.iter().enumerate() {
+        table += &format!("{:010} 00000 n \n", bytes.len());
+        bytes.extend(format!("{} 0 obj", at + 1).bytes());
+        bytes.extend(*part);
+        bytes.extend(b"endobj\n");
+    }
+    let start = bytes.len();
+    let size = parts.len() + 1;
+    let end = format!("trailer<</Size {size}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n");
+    bytes.extend(table.bytes().chain(end.bytes()));
+    bytes
+}
+
+#[test]
+#[cfg(feature = "pdf")]
+fn the_text_of_a_pdf_goes_before_the_question() {
+    let home = Home::with_vault();
+    let path = home.path("letter.pdf");
+    let server = Server::new(vec![anthropic(&["Fine."])]);
+    let ask = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let ask = home.agent(["ask", "what does it say?", "-a"]).arg(&path);
+        server.anthropic(ask).run()
+    };
+    ask(&pdf(
+        b"BT /F 12 Tf 50 700 Td (Dear Clara, all is well.) Tj ET",
+    ))
+    .expect_code(0);
+    let asked = server.asked().remove(0).body["messages"].to_string();
+    assert!(
+        asked.contains("[file letter.pdf]\\nDear Clara, all is well.\\n[end of file]"),
+        "{asked}"
+    );
+    ask(&pdf(b"0 0 100 100 re f"))
+        .expect_code(1)
+        .expect_stderr("there is no text in this PDF");
+    let deep = pdf(&b"[".repeat(3_000_000));
+    let cut = pdf(b"BT ET");
+    for hostile in [&b"%PDF-1.4 and nothing else"[..], &cut[..200], &deep] {
+        let out = ask(hostile);
+        out.expect_code(1)
+            .expect_stderr("letter.pdf cannot be attached");
+        assert!(
+            !out.stderr.contains("fault of the program"),
+            "{}",
+            out.stderr
+        );
+    }
+    assert_eq!(server.asked().len(), 1);
+}
