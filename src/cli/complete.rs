@@ -150,14 +150,16 @@ fn asked_for() -> Global {
         .filter_map(|word| word.into_string().ok())
         .collect();
     let value = |option: &str| {
-        words.iter().enumerate().find_map(|(at, word)| {
+        let found = words.iter().enumerate().find_map(|(at, word)| {
             let rest = word.strip_prefix(option)?;
             match rest.strip_prefix('=') {
                 Some(value) => Some(value.to_owned()),
                 None if rest.is_empty() => words.get(at + 1).cloned(),
                 None => None,
             }
-        })
+        });
+        // It may be what is being typed.
+        found.filter(|value| !value.is_empty())
     };
     Global {
         state_dir: value("--state-dir").map(Into::into),

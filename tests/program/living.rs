@@ -341,7 +341,7 @@ fn manual_pages_and_completions_are_printed_without_a_vault() {
             .run()
             .expect_code(0)
             .text();
-        assert!(script.contains("browse"), "{shell}");
+        assert!(script.contains("AGENT_COMPLETE"), "{shell}");
     }
 }
 

@@ -22,6 +22,7 @@ mod remembers;
 mod scripting;
 mod searching;
 mod secrecy;
+mod seen;
 mod server;
 mod soak;
 mod starting;

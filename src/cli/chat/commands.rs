@@ -175,7 +175,7 @@ pub(super) const COMMANDS: &[Info] = &[
         "FILE",
         Files,
         Chatting::attach_file,
-        "put a text file or a picture to the next message",
+        "put a text file, a PDF or a picture to the next message",
     ),
     info(
         "compact",
