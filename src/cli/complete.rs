@@ -72,6 +72,9 @@ pub(super) fn script(kind: clap_complete::Shell) -> Result<ExitCode, Failure> {
 
 /// The command line with the values that its arguments may have just now.
 fn live(command: Command, path: &str, names_only: bool) -> Command {
+    let command = command
+        .disable_help_flag(names_only)
+        .disable_version_flag(names_only);
     let command = command.mut_args(|arg| {
         // Before anything of a word is there, values come first; options where there are none.
         let hidden = names_only && !arg.is_positional();

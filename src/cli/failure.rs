@@ -273,6 +273,7 @@ impl Failure {
             Failure::Chat(ChatError::Provider(error)) => provider_hint(error)?,
             Failure::Chat(ChatError::NoSuchConversation(_)) => "agent history list shows them",
             Failure::Chat(ChatError::AmbiguousConversation { .. }) => "type more of the id",
+            Failure::Chat(ChatError::EmptyPrompt) => "say it behind `agent ask`, or pipe it in",
             Failure::Chat(ChatError::NothingToContinue) => "leave -c out to start one",
             Failure::Chat(ChatError::PrivateConversation { .. }) => {
                 "use a model on this machine (-m ollama/…), or start another conversation (--new)"

@@ -236,7 +236,7 @@ fn a_text_and_a_picture_go_with_the_next_message_and_stay_in_the_conversation() 
         "notes.txt goes with your next message",
     );
     say(&mut terminal, "/attach dot.png", "dot.png goes with");
-    say(&mut terminal, "/attach paper.pdf", "pdftotext");
+    say(&mut terminal, "/attach paper.pdf", "cannot be attached");
     say(&mut terminal, "/attach nowhere", "cannot be opened");
     say(&mut terminal, "what is this?", "seen");
     say(&mut terminal, "and now?", "still seen");

@@ -81,10 +81,10 @@ pub(super) const COMMANDS: &[Info] = &[
     ),
     info(
         "role",
-        "[NAME [VARIABLE=VALUE…]]",
+        "[NAME [X=Y]]",
         Roles,
         Chatting::role,
-        "talk under a named system prompt; agent roles makes them",
+        "talk under a named system prompt, its variables filled in",
     ),
     info(
         "memory",
