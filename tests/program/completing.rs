@@ -97,8 +97,8 @@ fn values_of_the_vault_are_completed_while_it_is_unlocked() {
     terminal.type_line("source <(agent completions bash); HISTFILE=");
     terminal.wait_for("ready> ");
     terminal.press("agent ask -s hol\t");
-    terminal.wait_for("holiday");
-    terminal.press("\u{3}");
+    terminal.wait_for("holiday ");
+    terminal.press("\u{15}");
     terminal.type_line("exit");
     terminal.end();
 

@@ -18,6 +18,7 @@ mod memory;
 mod moving;
 mod output;
 mod passphrase;
+mod recorded;
 mod remembers;
 mod scripting;
 mod searching;

@@ -8,7 +8,8 @@ use super::terminal::Terminal;
 use super::world::{Home, PASSPHRASE};
 
 const PROMPT: &str = "› ";
-const SIZES: [(u16, u16); 2] = [(24, 80), (24, 40)];
+/// Rows and columns.
+const SIZES: [(u16, u16); 2] = [(24, 80), (36, 40)];
 
 const REPLY: &str = "# Tea\n\nSome **kinds** of it, for a *long* afternoon with many words in one \
     line:\n\n- green\n- black, with `milk`\n\n| kind | minutes |\n|---|---|\n| green | 2 |\n\
@@ -94,8 +95,10 @@ fn the_browsers_are_seen_the_same_with_and_without_colours() {
                 terminal.wait_until(|screen| screen.contains(words) && screen.contains("quit"));
                 let list = terminal.screen();
                 terminal.press("\r");
-                let opened = ["it was not said in a conversation", "Space page"];
-                let item = terminal.wait_until(|screen| opened.iter().any(|o| screen.contains(o)));
+                let item = terminal.wait_until(|screen| match what {
+                    "memory" => screen.contains("it was not said in a conversation"),
+                    _ => screen.contains("Space page") && !screen.contains("quit"),
+                });
                 terminal.press("\u{3}");
                 assert_eq!(terminal.end().code(), Some(0));
                 seen.push(steady(&format!("{list}\n═══\n{item}")));
