@@ -18,6 +18,7 @@ fn settings() -> Settings {
         temperature: None,
         budgets: Budgets::default(),
         system: None,
+        frame: None,
         use_memory: true,
         surface: Surface::Chat,
     }

@@ -19,6 +19,7 @@ mod proof_tests;
 mod purge;
 mod recall;
 mod reply;
+mod role;
 mod session;
 #[cfg(test)]
 mod test_support;
@@ -38,6 +39,7 @@ pub use find::{Found, Kind as FoundKind};
 pub use ledger::{Ledger, Sum};
 pub use purge::{PurgePlan, PurgeTargets, Quoting};
 pub use recall::Recall;
+pub use role::{Frame, Values};
 pub use session::{News, Opening, Session, Settings};
 pub use tidy::{Proposed, Tidied, UndoWhat, Undone, Unplanned};
 pub use transcript::transcript;

@@ -14,6 +14,7 @@ use super::buffer::{Buffer, Kept, Window};
 use super::conversations::{Conversations, FoundConversation};
 use super::error::ChatError;
 use super::recall::Recall;
+use super::role::Frame;
 use super::transcript::transcript;
 
 /// What a person set for a sitting.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub budgets: Budgets,
     /// In place of the usual system prompt.
     pub system: Option<Text>,
+    /// What the person says is put into it.
+    pub frame: Option<Frame>,
     pub use_memory: bool,
     pub surface: Surface,
 }

@@ -44,7 +44,8 @@ impl Session {
     }
 
     /// The same, with files: only what the person typed can hold up a memory. Each of `files` is
-    /// stored once, right before the message that names it.
+    /// stored once, right before the message that names it. Under a role that frames what is said,
+    /// the framed words are the message.
     pub fn say_with(
         &mut self,
         content: Vec<Block>,
@@ -55,6 +56,9 @@ impl Session {
         message.content = content;
         if message.plain().trim().is_empty() {
             return Err(ChatError::EmptyPrompt);
+        }
+        if let Some(frame) = &self.settings.frame {
+            frame.put_around(&mut message.content);
         }
         let mut records = self.beginnings(now);
         records.extend(files.into_iter().map(Record::Attachment));

@@ -108,6 +108,10 @@ pub(super) enum Command {
     /// The process that holds the vault open; started by `unlock`
     #[command(hide = true)]
     KeeperServe(UnlockArgs),
+    /// The text of the PDF on standard input; started to read an attachment
+    #[cfg(feature = "pdf")]
+    #[command(hide = true)]
+    PdfText,
     /// What can be known without the passphrase
     Status,
     /// Check every byte of the vault
@@ -168,7 +172,7 @@ pub(super) enum Command {
         /// A directory that is there
         dir: Option<PathBuf>,
     },
-    /// Print completions for a shell
+    /// Print completions for a shell; what lies in the vault is completed while it is unlocked
     Completions {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
@@ -344,9 +348,12 @@ pub(super) struct Talk {
     /// A system prompt in place of the usual one
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
-    /// A named system prompt; agent roles shows them
+    /// A named system prompt, or question; agent roles shows them
     #[arg(short, long, value_name = "NAME", conflicts_with = "system")]
     pub role: Option<String>,
+    /// What a variable of the role stands for: {{NAME}} in its text (repeatable)
+    #[arg(short, long, value_name = "NAME=VALUE", requires = "role", value_parser = param)]
+    pub param: Vec<(String, String)>,
     /// Incognito: nothing is read from the vault or written anywhere
     #[arg(short = 'n', long)]
     pub incognito: bool,
@@ -356,7 +363,7 @@ pub(super) struct Talk {
     /// Show replies as they are written, not drawn as Markdown
     #[arg(long)]
     pub no_markdown: bool,
-    /// A text file to put before the message, or a picture beside it (repeatable)
+    /// A text file or a PDF to put before the message, or a picture beside it (repeatable)
     #[arg(short, long = "attach", value_name = "FILE")]
     pub attach: Vec<PathBuf>,
 }
@@ -377,8 +384,14 @@ pub(super) struct AskArgs {
     #[arg(long)]
     pub no_stream: bool,
     /// Print only the first block of code in the answer; all of it, if there is none
-    #[arg(short = 'x', long, conflicts_with = "json")]
+    #[arg(short = 'x', long, conflicts_with_all = ["json", "stream_json"])]
     pub extract: bool,
+    /// Print JSON lines as the answer comes, the whole answer last
+    #[arg(long, conflicts_with = "no_stream")]
+    pub stream_json: bool,
+    /// Show the request as it would be sent, without the key; send nothing, write nothing
+    #[arg(long, conflicts_with_all = ["extract", "stream_json"])]
+    pub dry_run: bool,
     /// Let the words go to the model's host without asking
     #[arg(short, long)]
     pub yes: bool,
@@ -559,6 +572,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         Some(span) if !span.is_zero() && span <= LIMIT => Ok(span),
         Some(_) => Err("must be more than nothing and at most 8h".to_owned()),
         None => Err("is not a time such as 15m, 90s or 2h".to_owned()),
+    }
+}
+
+/// A variable's name, and what it stands for.
+pub(super) fn param(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("is not a name, `=`, and a value".to_owned()),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::args::{Color, Global};
 use super::failure::Failure;
-use super::output::{complain, stderr_is_terminal};
+use super::output::{complain, print_json, stderr_is_terminal};
 use super::passphrase;
 use super::secret_input::ask_hidden;
 use crate::config::{self, ApiKey, Config, Environment, Paths, Prices};
@@ -66,6 +67,15 @@ impl Shell {
         if !self.global.quiet {
             complain(text);
         }
+    }
+
+    /// What was done: as JSON where that is wanted, else in one line.
+    pub(super) fn done(&self, line: &str, json: &Value) -> Result<(), Failure> {
+        if self.global.json {
+            return print_json(json);
+        }
+        self.note(line);
+        Ok(())
     }
 
     /// Whether only text may be written: for screen readers, and terminals that can do no more.

@@ -7,11 +7,10 @@ use super::failure::Failure;
 use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
 use crate::chat::{Answer, Opening, Recall, Session, Settings};
-use crate::keeper::Opened;
 use crate::memory::Budgets;
 use crate::model::{Id, Surface, Text};
 use crate::provider::{Chosen, select};
-use crate::vault::{ProviderKeys, ScratchLog};
+use crate::vault::{Log, ProviderKeys, ScratchLog};
 
 /// The settings of a sitting, from the options and the configuration.
 pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings {
@@ -31,6 +30,7 @@ pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings
             ..Budgets::default()
         },
         system: talk.system.as_deref().map(Text::from),
+        frame: None,
         use_memory: !talk.no_memory && !talk.incognito,
         surface,
     }
@@ -63,20 +63,19 @@ pub(super) fn choose(
 /// A session on the vault.
 pub(super) fn session(
     shell: &Shell,
-    vault: Opened,
+    mut log: Box<dyn Log>,
     settings: Settings,
     opening: Opening,
 ) -> Result<Session, Failure> {
-    let mut vault = vault;
     // Without an index the chat goes on; it only brings nothing back.
-    let recall = match Recall::open(&mut vault) {
+    let recall = match Recall::open(log.as_mut()) {
         Ok(recall) => recall,
         Err(error) => {
             shell.note(&format!("warning: nothing can be recalled: {error}"));
             None
         }
     };
-    let session = Session::open(Box::new(vault), recall, settings, opening)?;
+    let session = Session::open(log, recall, settings, opening)?;
     if session.buffer.was_rebuilt() || session.memory.was_rebuilt() {
         shell.note("note: a checkpoint was missing and was made again from the log");
     }
@@ -86,7 +85,7 @@ pub(super) fn session(
 /// Talks under the role that the options name, if they do.
 pub(super) fn take_role(session: &mut Session, talk: &Talk) -> Result<(), Failure> {
     match &talk.role {
-        Some(name) => Ok(session.take_role(name)?),
+        Some(name) => Ok(session.take_role(name, &talk.param)?),
         None => Ok(()),
     }
 }

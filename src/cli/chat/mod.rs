@@ -84,7 +84,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         let keys = vault.provider_keys()?;
         let store = shell.store()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::LastOrNew);
-        let mut session = talk::session(&shell, vault, settings, opening.clone())?;
+        let mut session = talk::session(&shell, Box::new(vault), settings, opening.clone())?;
         claim = claim_of(store.as_ref(), &session);
         if claim.is_none() && opening == Opening::LastOrNew {
             shell.note("The last conversation is open in another window; this is a new one.");
@@ -442,7 +442,7 @@ impl Chatting {
                     self.keys = vault.provider_keys()?;
                     let settings = talk::settings(&self.shell, &self.args.talk, Surface::Chat);
                     let opening = Opening::This(self.conversation);
-                    let vault = Opened::Vault(Box::new(vault));
+                    let vault = Box::new(Opened::Vault(Box::new(vault)));
                     let mut session = talk::session(&self.shell, vault, settings, opening)?;
                     talk::take_role(&mut session, &self.args.talk)?;
                     self.session = Some(session);
