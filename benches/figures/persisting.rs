@@ -19,6 +19,7 @@ fn settings() -> Settings {
         budgets: Budgets::default(),
         system: None,
         use_memory: true,
+        learns: true,
         surface: Surface::Chat,
     }
 }

@@ -310,7 +310,7 @@ fn what_one_session_learnt_can_be_taken_back_in_the_next() {
 #[test]
 fn incognito_writes_nothing_whatever_is_said_to_remember() {
     let mut settings = settings();
-    settings.use_memory = false;
+    (settings.use_memory, settings.learns) = (false, false);
     let log = Box::new(crate::vault::ScratchLog::default());
     let mut session = Session::open(log, None, settings, Opening::New).unwrap();
     let provider = Scripted::new(vec![says(&block(&["User lives in Oslo"]))]);

@@ -26,7 +26,10 @@ pub struct Settings {
     pub budgets: Budgets,
     /// In place of the usual system prompt.
     pub system: Option<Text>,
+    /// What is remembered goes into the prompt,
     pub use_memory: bool,
+    /// and what is said may be remembered.
+    pub learns: bool,
     pub surface: Surface,
 }
 

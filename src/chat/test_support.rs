@@ -108,6 +108,7 @@ pub(super) fn settings() -> Settings {
         budgets: Budgets::default(),
         system: None,
         use_memory: true,
+        learns: true,
         surface: Surface::Chat,
     }
 }

@@ -155,7 +155,7 @@ impl Session {
         message.model = Some(model);
         message.usage = reply.usage;
         message.stop = Some(reply.stop);
-        let teaches = reply.stop.is_complete() && self.settings.use_memory;
+        let teaches = reply.stop.is_complete() && self.settings.learns;
         let (accepted, learnt) = self.append_judged(&mut |session| {
             let accepted = match teaches {
                 true => session.judge(&reply.proposals, now)?,

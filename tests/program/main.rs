@@ -12,6 +12,7 @@ mod chatting;
 mod codes;
 mod commands;
 mod damage;
+mod incognito;
 mod living;
 mod memory;
 mod moving;

@@ -249,7 +249,7 @@ pub(in super::super) fn at_the_end(
         (When::Chat, surface) => surface == Surface::Chat,
         (When::Always, _) => true,
     };
-    if !wanted || !session.settings.use_memory {
+    if !wanted || !session.settings.learns {
         return;
     }
     let own = session.own_passes();
