@@ -38,7 +38,7 @@ fn tool(facts: &[&str]) -> Vec<Event> {
 fn pass(session: &mut Session, operations: &Value) {
     let answer = json!({"operations": operations}).to_string();
     let provider = Scripted::new(vec![says(&answer)]);
-    for own in session.own_passes() {
+    for own in session.own_passes().unwrap() {
         let never = std::future::pending();
         let passed = now(session.extract(&provider, "m", own, at, never)).unwrap();
         assert!(passed.broke.is_none());

@@ -59,7 +59,6 @@ impl Session {
         let mut records = self.beginnings(now);
         records.extend(files.into_iter().map(Record::Attachment));
         records.push(Record::Message(message));
-        self.note_speaking();
         self.append(&records)?;
         self.has_begun();
         self.messages += 1;
