@@ -20,6 +20,7 @@ fn settings() -> Settings {
         system: None,
         frame: None,
         use_memory: true,
+        learns: true,
         surface: Surface::Chat,
     }
 }

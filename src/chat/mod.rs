@@ -14,6 +14,7 @@ mod error;
 mod extract;
 mod find;
 mod ledger;
+mod passes;
 #[cfg(test)]
 mod proof_tests;
 mod purge;
@@ -21,6 +22,7 @@ mod recall;
 mod reply;
 mod role;
 mod session;
+mod sittings;
 #[cfg(test)]
 mod test_support;
 mod tidy;
@@ -28,15 +30,16 @@ mod tools;
 mod transcript;
 mod turn;
 
-pub use buffer::{Buffer, Kept, OpenSession, Owed, Window};
+pub use buffer::{Buffer, Kept, Window};
 pub use compact::Compacted;
 pub use compose::{Composed, Recalled};
-pub use conversations::{Conversation, Conversations, FoundConversation, SomeConversations};
+pub use conversations::{Conversation, Conversations, FoundConversation, Owed, SomeConversations};
 pub use dictate::Unanswered;
 pub use error::ChatError;
-pub use extract::{Broke, Pass, Passed};
+pub use extract::{Broke, Passed};
 pub use find::{Found, Kind as FoundKind};
 pub use ledger::{Ledger, Sum};
+pub use passes::{Candidate, Pass};
 pub use purge::{PurgePlan, PurgeTargets, Quoting};
 pub use recall::Recall;
 pub use role::{Frame, Values};

@@ -113,6 +113,7 @@ pub(super) fn settings() -> Settings {
         system: None,
         frame: None,
         use_memory: true,
+        learns: true,
         surface: Surface::Chat,
     }
 }

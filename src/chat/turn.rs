@@ -63,7 +63,6 @@ impl Session {
         let mut records = self.beginnings(now);
         records.extend(files.into_iter().map(Record::Attachment));
         records.push(Record::Message(message));
-        self.note_speaking();
         self.append(&records)?;
         self.has_begun();
         self.messages += 1;
@@ -159,7 +158,7 @@ impl Session {
         message.model = Some(model);
         message.usage = reply.usage;
         message.stop = Some(reply.stop);
-        let teaches = reply.stop.is_complete() && self.settings.use_memory;
+        let teaches = reply.stop.is_complete() && self.settings.learns;
         let (accepted, learnt) = self.append_judged(&mut |session| {
             let accepted = match teaches {
                 true => session.judge(&reply.proposals, now)?,

@@ -357,6 +357,9 @@ pub(super) struct Talk {
     /// Incognito: nothing is read from the vault or written anywhere
     #[arg(short = 'n', long)]
     pub incognito: bool,
+    /// With --incognito: read what is remembered and was said before; still nothing is written
+    #[arg(long, requires = "incognito", conflicts_with = "no_memory")]
+    pub with_memory: bool,
     /// Leave long-term memory out, and learn nothing
     #[arg(long)]
     pub no_memory: bool,

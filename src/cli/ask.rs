@@ -53,7 +53,12 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         return dry_run::show(&shell, &args.talk, Bundle { content, images });
     }
     let settings = talk::settings(&shell, &args.talk, Surface::Ask);
-    let (mut session, keys) = if args.talk.incognito {
+    let (mut session, keys) = if args.talk.with_memory {
+        let mut vault = shell.open_to_look()?;
+        let keys = vault.provider_keys()?;
+        let session = talk::incognito_on(&shell, vault, settings, &args.talk)?;
+        (session, keys)
+    } else if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default())
     } else {
         let mut vault = shell.open_to_write()?;
@@ -71,7 +76,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
             name.replace("offline/offline", "offline")
         ));
     }
-    if !args.talk.incognito {
+    if !args.talk.incognito || args.talk.with_memory {
         let circumstances = Circumstances {
             why: &chosen.why,
             yes: args.yes,

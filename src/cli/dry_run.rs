@@ -11,10 +11,10 @@ use super::failure::Failure;
 use super::output::{print_json, print_json_line, print_line};
 use super::shell::{Shell, now};
 use super::talk;
-use crate::chat::{Opening, Session};
+use crate::chat::Session;
 use crate::model::Surface;
 use crate::provider::{DEFAULT_MODEL, Preview};
-use crate::vault::{DryLog, ProviderKeys};
+use crate::vault::ProviderKeys;
 
 /// A request as `--json` shows it.
 #[derive(Serialize)]
@@ -54,14 +54,12 @@ pub(super) fn show(shell: &Shell, talk: &Talk, bundle: Bundle) -> Result<ExitCod
 /// A session that reads the vault and has no way to write to it.
 fn open(shell: &Shell, talk: &Talk) -> Result<(Session, ProviderKeys), Failure> {
     let settings = talk::settings(shell, talk, Surface::Ask);
-    if talk.incognito {
+    if talk.incognito && !talk.with_memory {
         return Ok((talk::incognito(settings)?, ProviderKeys::default()));
     }
-    let mut vault = shell.open_to_write()?;
+    let mut vault = shell.open_to_look()?;
     let keys = vault.provider_keys()?;
-    let log = Box::new(DryLog::over(Box::new(vault))?);
-    let opening = talk::opening(talk).unwrap_or(Opening::New);
-    Ok((talk::session(shell, log, settings, opening)?, keys))
+    Ok((talk::incognito_on(shell, vault, settings, talk)?, keys))
 }
 
 fn print(shell: &Shell, preview: &Preview) -> Result<(), Failure> {

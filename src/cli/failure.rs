@@ -106,6 +106,8 @@ pub(super) enum Failure {
     },
     #[error("there is no such hit: search first")]
     NoSuchHit,
+    #[error("this is incognito: nothing is changed in the vault")]
+    Incognito,
     #[error("nothing was changed in memory that could be taken back")]
     NothingToUndo,
     #[error("a role's name is 1 to 64 visible characters without blanks")]

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
 use crate::chat::{Answer, Opening, Recall, Session, Settings};
+use crate::keeper::Opened;
 use crate::memory::Budgets;
 use crate::model::{Id, Surface, Text};
 use crate::provider::{Chosen, select};
@@ -31,7 +32,8 @@ pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings
         },
         system: talk.system.as_deref().map(Text::from),
         frame: None,
-        use_memory: !talk.no_memory && !talk.incognito,
+        use_memory: !talk.no_memory && (!talk.incognito || talk.with_memory),
+        learns: !talk.no_memory && !talk.incognito,
         surface,
     }
 }
@@ -60,7 +62,7 @@ pub(super) fn choose(
     Ok(select(model, &shell.config, &shell.environment, &sealed)?)
 }
 
-/// A session on the vault.
+/// A session on a log.
 pub(super) fn session(
     shell: &Shell,
     mut log: Box<dyn Log>,
@@ -115,7 +117,20 @@ pub(super) fn model_names(shell: &Shell) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A session that is kept nowhere.
+/// A session that is kept nowhere and knows what the vault holds. What the options name is gone on
+/// with; else it is a new conversation.
+pub(super) fn incognito_on(
+    shell: &Shell,
+    vault: Opened,
+    settings: Settings,
+    talk: &Talk,
+) -> Result<Session, Failure> {
+    let log = ScratchLog::over(Box::new(vault))?;
+    let opening = opening(talk).unwrap_or(Opening::New);
+    session(shell, Box::new(log), settings, opening)
+}
+
+/// A session that is kept nowhere and knows nothing.
 pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
     Ok(Session::open(
         Box::new(ScratchLog::default()),

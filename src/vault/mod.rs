@@ -9,7 +9,6 @@ mod assess;
 mod backup;
 mod checkpoint;
 mod copies;
-mod dry;
 mod entry;
 mod epochs;
 mod error;
@@ -40,7 +39,7 @@ pub use crate::seal::EpochId;
 pub use backup::BackedUp;
 pub use checkpoint::View;
 pub use copies::{Belonging, CopyFlaw, OpenCopy};
-pub use dry::DryLog;
+
 pub use entry::Entry;
 pub use epochs::OtherEpoch;
 pub use error::{Damage, DamageKind, RemoteError, Rollback, VaultError};

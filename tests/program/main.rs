@@ -13,6 +13,7 @@ mod codes;
 mod commands;
 mod completing;
 mod damage;
+mod incognito;
 mod living;
 mod memory;
 mod moving;
