@@ -4,9 +4,10 @@
 //! former does a new value put an old one out of place. What is not recognised here claims nothing
 //! and so contradicts nothing.
 
+use super::claim_values::{DIETS, MARITAL, NAMES_OF_ATTRIBUTES};
 use super::claim_words::{
-    ADVERBS, ARTICLES, DIETS, HEADS, HEDGES, MARITAL, NAMES_OF_ATTRIBUTES, NOT_A_PLACE, OWNERS,
-    PATTERNS, Pattern, SELVES, SINGULAR, STOPS, Shape,
+    ADVERBS, ARTICLES, HEADS, HEDGES, NOT_A_PLACE, OWNERS, PATTERNS, Pattern, SELVES, SINGULAR,
+    STOPS, Shape,
 };
 use super::words::{Reading, Word, read};
 

@@ -10,6 +10,7 @@ mod accept;
 mod adversary_tests;
 mod answer;
 mod claim;
+mod claim_values;
 mod claim_words;
 mod consolidate;
 mod dates;
