@@ -47,6 +47,7 @@ mod stats;
 mod stats_page;
 mod status;
 mod talk;
+mod talk_args;
 mod transfer;
 mod watch;
 mod why;

@@ -92,12 +92,14 @@ fn the_browsers_are_seen_the_same_with_and_without_colours() {
                 let run = home.bare([what, "browse"]).env("NO_COLOR", no_color);
                 let run = run.env("AGENT_PASSPHRASE", PASSPHRASE);
                 let mut terminal = Terminal::start_sized(run, size);
-                terminal.wait_until(|screen| screen.contains(words) && screen.contains("quit"));
-                let list = terminal.screen();
+                let list = terminal.wait_until(|screen| {
+                    screen.contains(words) && screen.trim_end().ends_with("q quit")
+                });
                 terminal.press("\r");
                 let item = terminal.wait_until(|screen| match what {
                     "memory" => screen.contains("it was not said in a conversation"),
-                    _ => screen.contains("Space page") && !screen.contains("quit"),
+                    // Drawn row by row: what is behind the last word was there before.
+                    _ => screen.trim_end().ends_with("Space page · q back"),
                 });
                 terminal.press("\u{3}");
                 assert_eq!(terminal.end().code(), Some(0));
