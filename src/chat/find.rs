@@ -52,6 +52,7 @@ impl Recall {
             standing: memory.standing_words(now),
             ..filter
         };
+        let query = &self.understood(query.clone(), false);
         let hits = self.ask(log, &mut |index, log| {
             let mut open = |seq| -> Result<Option<Text>, ChatError> {
                 Ok(log.record(seq)?.and_then(words_of))
@@ -97,7 +98,7 @@ impl Session {
     }
 }
 
-fn words_of(record: Record) -> Option<Text> {
+pub(super) fn words_of(record: Record) -> Option<Text> {
     match record {
         Record::Message(message) => Some(message.plain()),
         Record::Memory(event) => event.op.words().cloned(),

@@ -14,6 +14,7 @@ mod error;
 mod extract;
 mod find;
 mod ledger;
+mod meaning;
 #[cfg(test)]
 mod proof_tests;
 mod purge;
@@ -36,6 +37,7 @@ pub use error::ChatError;
 pub use extract::{Broke, Pass, Passed};
 pub use find::{Found, Kind as FoundKind};
 pub use ledger::{Ledger, Sum};
+pub use meaning::Load;
 pub use purge::{PurgePlan, PurgeTargets, Quoting};
 pub use recall::Recall;
 pub use session::{News, Opening, Session, Settings};

@@ -9,6 +9,7 @@ use super::attach::{self, Bundle};
 use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::lines::piped;
+use super::meaning;
 use super::memory::Shown;
 use super::memory::learn::{self, Left};
 use super::output::{complain, harmless, one_line, print, print_json};
@@ -41,7 +42,9 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         let mut vault = shell.open_to_write()?;
         let keys = vault.provider_keys()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::New);
-        (talk::session(&shell, vault, settings, opening)?, keys)
+        let mut session = talk::session(&shell, vault, settings, opening)?;
+        meaning::attach(&shell, &mut session, &keys);
+        (session, keys)
     };
     talk::take_role(&mut session, &args.talk)?;
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;

@@ -20,6 +20,7 @@ use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::first;
 use super::history::local;
+use super::meaning;
 use super::memory::learn::{self, Left};
 use super::output::{complain, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
 use super::reply::{self, Display};
@@ -91,6 +92,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
             session.turn_to(Opening::New)?;
             claim = claim_of(store.as_ref(), &session);
         }
+        meaning::attach(&shell, &mut session, &keys);
         (session, keys, Some(store))
     };
     let mut session = session;
@@ -128,6 +130,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
                 ..
             } = &chatting;
             learn::at_the_end(shell, &mut session, chosen, keys, Left::with(code));
+            meaning::at_the_end(shell, &mut session);
         }
         session.end(now())?;
     }
@@ -445,6 +448,7 @@ impl Chatting {
                     let vault = Opened::Vault(Box::new(vault));
                     let mut session = talk::session(&self.shell, vault, settings, opening)?;
                     talk::take_role(&mut session, &self.args.talk)?;
+                    meaning::attach(&self.shell, &mut session, &self.keys);
                     self.session = Some(session);
                     return Ok(());
                 }
