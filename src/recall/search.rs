@@ -78,6 +78,8 @@ pub const FLOOR_WORDS: f64 = 2.0;
 pub const FLOOR_COVERAGE: f64 = 0.35;
 /// Meaning that stands out so far bears on a line without a word of it.
 pub const FLOOR_MEANING: f64 = 4.0;
+/// A search, whose finds a person looks at, shows what stands out less.
+const FOUND_BY_MEANING: f64 = 3.0;
 
 impl Query {
     /// Words only: what looks like a phrase or an exclusion is none.
@@ -165,7 +167,7 @@ impl Index {
         let limits = Limits::of(self, filter);
         let bears = |scored: &Scored| {
             (scored.coverage > 0.0 && (scored.own || filter.by_neighbours))
-                || scored.meaning >= FLOOR_MEANING
+                || scored.meaning >= FOUND_BY_MEANING
         };
         let mut allow = |contents: &Contents, scored: &Scored| {
             limits.allow(self, contents, scored)

@@ -13,6 +13,7 @@ mod codes;
 mod commands;
 mod damage;
 mod living;
+mod meaning;
 mod memory;
 mod moving;
 mod output;

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "local-embeddings")]
 pub mod local;
+#[cfg(test)]
+pub mod testing;
 mod vector;
 
 use std::ops::Range;

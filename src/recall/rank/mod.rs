@@ -61,7 +61,7 @@ impl Default for Weights {
             time: 2.3,
             number: 1.4,
             narrower: 0.3,
-            meaning: 0.9,
+            meaning: 1.0,
         }
     }
 }
