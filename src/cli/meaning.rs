@@ -38,7 +38,7 @@ const HOW: &str = "agent config set meaning.model names one: provider/model of a
 /// The model that the settings name.
 enum Named {
     Files(std::path::PathBuf),
-    Server(Embeddings),
+    Server(Box<Embeddings>),
 }
 
 fn named(shell: &Shell, keys: &ProviderKeys) -> Result<Option<Named>, Failure> {
@@ -50,7 +50,7 @@ fn named(shell: &Shell, keys: &ProviderKeys) -> Result<Option<Named>, Failure> {
     }
     let sealed = |name: &str| sealed_key(keys, name);
     let server = embeddings(model, &shell.config, &shell.environment, &sealed)?;
-    Ok(Some(Named::Server(server)))
+    Ok(Some(Named::Server(Box::new(server))))
 }
 
 impl Named {
@@ -65,7 +65,7 @@ impl Named {
     fn load(self) -> Load {
         Box::new(move || match self {
             Named::Files(directory) => load_files(&directory),
-            Named::Server(server) => Ok(Box::new(ByServer::new(server)?)),
+            Named::Server(server) => Ok(Box::new(ByServer::new(*server)?)),
         })
     }
 }
@@ -96,7 +96,7 @@ impl ByServer {
             .enable_all()
             .build();
         Ok(ByServer {
-            name: format!("{} at {}", server.name(), server.host()),
+            name: server.name(),
             server,
             runtime: Some(built.map_err(|error| EmbedError::Model(error.into()))?),
         })

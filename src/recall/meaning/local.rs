@@ -79,7 +79,7 @@ impl LocalModel {
             .as_deref()
             .is_none_or(|kind| kind == "bert");
         let heads = config.num_attention_heads;
-        if !is_bert || heads == 0 || config.hidden_size % heads != 0 {
+        if !is_bert || heads == 0 || !config.hidden_size.is_multiple_of(heads) {
             return Err(LocalError::OtherKind);
         }
         let length: Option<Length> = optional(directory, LENGTH)?;
