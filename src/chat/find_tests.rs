@@ -289,3 +289,47 @@ fn some_conversations_are_those_that_were_wanted_and_their_ids_as_short() {
     }
     assert!(some.newest_first().len() <= 9);
 }
+
+#[test]
+fn offline_answers_from_the_first_message_on_and_never_with_its_own_answers() {
+    let first = [
+        said(
+            1,
+            Role::User,
+            0,
+            "My sister Ana lives in Porto and works as a nurse.",
+        ),
+        offline_said(
+            1,
+            1,
+            "I found nothing about that in your memory or history.",
+        ),
+    ];
+    use crate::provider::Offline;
+    let mut session = session_after(&first);
+    let mut notes = |line: &str, second| {
+        session.say(line.into(), at(second)).unwrap();
+        let recalled = session.recall(&Offline, at(second)).unwrap();
+        let texts = recalled.notes.iter().map(|note| note.text.to_string());
+        texts.collect::<Vec<_>>()
+    };
+    let sister = ["My sister Ana lives in Porto and works as a nurse."];
+    assert_eq!(notes("Where does Ana live?", 10), sister);
+    assert_eq!(notes("Is history found in memory?", 20), [""; 0]);
+    // Nor with the same question asked before.
+    assert_eq!(notes("Where does Ana live?", 30), sister);
+    // What was said in the same conversation counts: it sees no window.
+    assert_eq!(notes("The boiler was mended in May.", 40), [""; 0]);
+    assert_eq!(
+        notes("When was the boiler mended?", 50),
+        ["The boiler was mended in May."]
+    );
+}
+
+fn offline_said(conversation: u64, second: i64, text: &str) -> Record {
+    let Record::Message(message) = said(conversation, Role::Assistant, second, text) else {
+        unreachable!("said makes messages");
+    };
+    let model = Some("offline/offline".to_owned());
+    Record::Message(Message { model, ..message })
+}

@@ -2,7 +2,7 @@
 
 use crate::memory::Audience;
 use crate::model::{Record, Role, Timestamp};
-use crate::provider::{Note, NoteKind, Provider, is_local_host};
+use crate::provider::{Note, NoteKind, Offline, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
 use crate::recall::search::{FLOOR_COVERAGE, FLOOR_MEANING};
 use crate::recall::{Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf};
@@ -17,6 +17,8 @@ use super::session::Session;
 
 /// Moments that are brought back at the most, and items of memory,
 const NOTES_MAX: usize = 6;
+/// from among so many moments,
+const MOMENTS_MAX: usize = 2 * NOTES_MAX;
 /// of so many characters each.
 const NOTE_CHARS_MAX: usize = 500;
 
@@ -215,7 +217,8 @@ impl Session {
         let Some(mut recall) = self.recall.take() else {
             return Ok(Recalled::default());
         };
-        let recalled = self.recall_with(&mut recall, audience, now);
+        let offline = provider.name() == Offline::NAME;
+        let recalled = self.recall_with(&mut recall, audience, offline, now);
         self.recall = Some(recall);
         recalled
     }
@@ -224,6 +227,7 @@ impl Session {
         &mut self,
         recall: &mut Recall,
         audience: Audience,
+        offline: bool,
         now: Timestamp,
     ) -> Result<Recalled, ChatError> {
         recall.catch_up(self.log.as_mut())?;
@@ -235,7 +239,11 @@ impl Session {
         let Some(text) = line.text.clone() else {
             return Ok(Recalled::default());
         };
-        let at_hand: Vec<u64> = kept.iter().map(|kept| kept.seq).collect();
+        // A model reads its window; `offline` has nothing but the notes.
+        let at_hand: Vec<u64> = match offline {
+            true => vec![line.seq],
+            false => kept.iter().map(|kept| kept.seq).collect(),
+        };
         let asked = Asked {
             text: &text,
             since: None,
@@ -278,15 +286,19 @@ impl Session {
         let mut at_hand = |seq| at_hand.contains(&seq);
         let query = recall.understood(Query::plain(asked.text), self.is_local());
         let moments = recall.ask(self.log.as_mut(), &mut |index, _| {
-            Ok(index.recall(&query, &filter, NOTES_MAX, &mut at_hand)?)
+            Ok(index.recall(&query, &filter, MOMENTS_MAX, &mut at_hand)?)
         })?;
         let mut notes = match self.settings.use_memory {
             true => self.memory_notes(recall, asked, &query, filter)?,
             false => Vec::new(),
         };
+        let mut said = Vec::new();
         for hit in moments {
-            notes.extend(self.moment(hit.seq)?);
+            if said.len() < NOTES_MAX {
+                said.extend(self.moment(hit.seq, asked)?);
+            }
         }
+        notes.extend(said);
         Ok(notes)
     }
 
@@ -329,16 +341,25 @@ impl Session {
         Ok(notes)
     }
 
-    /// A message of another time, cut to a note's length.
-    fn moment(&mut self, seq: u64) -> Result<Option<Note>, ChatError> {
+    /// A message of another time, cut to a note's length. None where it would tell nothing: the
+    /// same line said before, and what `offline` answered, which is made of such notes.
+    fn moment(&mut self, seq: u64, asked: &Asked<'_>) -> Result<Option<Note>, ChatError> {
         let Some(Record::Message(message)) = self.log.record(seq)? else {
             return Ok(None);
         };
+        let plain = message.plain();
+        let by_offline = message
+            .model
+            .as_deref()
+            .is_some_and(|m| m.split('/').next() == Some(Offline::NAME));
+        if by_offline || plain.trim() == asked.text.trim() {
+            return Ok(None);
+        }
         let speaker = match message.role {
             Role::User => "you",
             _ => "assistant",
         };
-        let text: String = message.plain().chars().take(NOTE_CHARS_MAX).collect();
+        let text: String = plain.chars().take(NOTE_CHARS_MAX).collect();
         Ok(Some(Note {
             kind: NoteKind::History,
             text: text.into(),

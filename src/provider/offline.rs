@@ -26,6 +26,9 @@ const NOTES_MAX: usize = 5;
 const QUOTE_CHARS_MAX: usize = 400;
 const REMEMBER_CHARS_MAX: usize = 1000;
 
+const NOTHING_FOUND: &str = "I found nothing about that in your memory or history.";
+const NOTHING_YET: &str = "I have nothing on that yet. What you tell me in a conversation that \
+    is kept, I can bring back later.";
 const NOT_A_MODEL: &str = "I am not a language model: I look things up in what is sealed here, \
     and nothing leaves this machine.";
 const WHAT_ONE_CAN_DO: &str = "You can ask about things you told me, or say \
@@ -69,12 +72,33 @@ fn answer(request: &Request) -> Text {
     if is_greeting(said) {
         return Text::new(format!("Hello. {NOT_A_MODEL} {WHAT_ONE_CAN_DO}"));
     }
-    if request.notes.is_empty() {
-        return Text::new(format!(
-            "I found nothing about that in your memory or history. {NOT_A_MODEL} {WHAT_ONE_CAN_DO}"
-        ));
+    let mut out = match request.notes.is_empty() {
+        false => found(&request.notes),
+        true if is_question(said) => NOTHING_FOUND.into(),
+        true => NOTHING_YET.into(),
+    };
+    if !has_said(request, NOT_A_MODEL) {
+        let after = if request.notes.is_empty() {
+            " "
+        } else {
+            "\n\n"
+        };
+        out.push_str(&format!("{after}{NOT_A_MODEL}"));
+        if request.notes.is_empty() {
+            out.push_str(&format!(" {WHAT_ONE_CAN_DO}"));
+        }
     }
-    found(&request.notes)
+    out
+}
+
+/// Whether an answer that is still in the window said so.
+fn has_said(request: &Request, what: &str) -> bool {
+    let replies = request
+        .messages
+        .iter()
+        .filter(|turn| turn.role == Role::Assistant);
+    let mut parts = replies.flat_map(|turn| &turn.parts);
+    parts.any(|part| matches!(part, Part::Text(text) if text.contains(what)))
 }
 
 fn last_said(request: &Request) -> Text {
@@ -91,10 +115,11 @@ fn last_said(request: &Request) -> Text {
 }
 
 fn found(notes: &[Note]) -> Text {
-    let mut out = Text::from("Here is what I have about that:\n\n");
+    let mut out = Text::from("Here is what I have about that:\n");
     let mut shown: Vec<&str> = Vec::new();
     for note in notes {
-        if shown.len() >= NOTES_MAX || shown.contains(&note.text.as_str()) {
+        let told = shown.iter().any(|text| note.text.contains(text));
+        if shown.len() >= NOTES_MAX || told {
             continue;
         }
         shown.push(&note.text);
@@ -102,12 +127,10 @@ fn found(notes: &[Note]) -> Text {
             NoteKind::Memory => "from memory",
             NoteKind::History => note.speaker.as_str(),
         };
-        out.push_str(&format!("- {}, {source}: “", day(note)));
+        out.push_str(&format!("\n- {}, {source}: “", day(note)));
         out.push_str(&quoted(&note.text));
-        out.push_str("”\n");
+        out.push_str("”");
     }
-    out.push_str("\n");
-    out.push_str(NOT_A_MODEL);
     out
 }
 
@@ -364,6 +387,18 @@ mod tests {
         assert!(text.contains("found nothing") && text.contains("not a language model"));
         assert!(text.contains("OLLAMA_HOST") && text.contains("remember that"));
         assert!(ask("Hello!").starts_with("Hello."));
+    }
+
+    #[test]
+    fn what_is_told_is_kept_and_what_it_is_it_says_once() {
+        let told = Request::new("offline", 100).say(Role::User, "My sister lives in Porto.");
+        let first = answer(&told);
+        assert!(first.starts_with(NOTHING_YET) && first.contains(NOT_A_MODEL));
+        let more = told.say(Role::Assistant, first);
+        let mut more = more.say(Role::User, "Where does my sister live?");
+        assert_eq!(answer(&more).as_str(), NOTHING_FOUND);
+        more.notes = vec![note(NoteKind::History, "My sister lives in Porto.")];
+        assert!(!answer(&more).contains(NOT_A_MODEL));
     }
 
     #[test]

@@ -74,7 +74,11 @@ const QUERY_BYTES_MAX: usize = 64 * 1024;
 const OPENED_MAX: usize = 4096;
 
 /// Weaker hits do not bear on a line; see `docs/search-index.md` for how these were chosen.
-pub const FLOOR_WORDS: f64 = 2.0;
+const FLOOR_WORDS: f64 = 2.0;
+/// Among fewer messages than these none stands out as far: the floor falls with their number,
+const FLOOR_MESSAGES: f64 = 64.0;
+/// and for so few, the question among them, it says nothing.
+const NO_FLOOR_MESSAGES: f64 = 16.0;
 pub const FLOOR_COVERAGE: f64 = 0.35;
 /// Meaning that stands out so far bears on a line without a word of it.
 pub const FLOOR_MEANING: f64 = 4.0;
@@ -211,9 +215,10 @@ impl Index {
     ) -> Result<Vec<Hit>, RecallError> {
         let question = Question::of(&line.words, self);
         let limits = Limits::of(self, filter);
+        let floor = floor_words(self.contents().sums.messages);
         let bears = |scored: &Scored| {
-            (scored.words >= FLOOR_WORDS && scored.coverage >= FLOOR_COVERAGE)
-                || scored.meaning >= FLOOR_MEANING
+            let by_words = floor.map_or(scored.own, |floor| scored.words >= floor);
+            (by_words && scored.coverage >= FLOOR_COVERAGE) || scored.meaning >= FLOOR_MEANING
         };
         let mut allow = |contents: &Contents, scored: &Scored| {
             limits.allow(self, contents, scored) && !skip(scored.seq)
@@ -284,6 +289,13 @@ impl Index {
         }
         Ok(out)
     }
+}
+
+/// How far the words of a message must stand out among so many; none where that says nothing.
+fn floor_words(messages: u64) -> Option<f64> {
+    let above = messages as f64 - NO_FLOOR_MESSAGES;
+    let part = above / (FLOOR_MESSAGES - NO_FLOOR_MESSAGES);
+    (above > 0.0).then_some(FLOOR_WORDS * part.min(1.0))
 }
 
 fn hit(scored: &Scored) -> Hit {

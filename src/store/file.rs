@@ -16,7 +16,7 @@ use super::disk::{
 use super::draft::Drafts;
 use super::error::StoreError;
 use super::held::Held;
-use super::lock;
+use super::lock::{self, LockFile};
 use super::name::{
     Dir, HEADER, LOCK, Name, Part, QUARANTINE, SEARCH_INDEX, SESSION_LOG, is_temporary,
 };
@@ -31,6 +31,7 @@ const COPY_BYTES: u64 = 1 << 20;
 /// A vault's directory, and the directory of this machine's witnesses.
 pub struct FileStore {
     root: PathBuf,
+    lock: LockFile,
     witness: WitnessFile,
     held: Held,
     drafts: Drafts,
@@ -81,6 +82,7 @@ impl FileStore {
             tightened = Some(mode);
         }
         Ok(FileStore {
+            lock: LockFile::new(&root),
             witness: WitnessFile::new(&root, witness_dir),
             root,
             held: Held::default(),
@@ -188,11 +190,11 @@ impl FileStore {
 
 impl Store for FileStore {
     fn exclusive(&self, purpose: Purpose, wait: Wait) -> Result<Exclusive, StoreError> {
-        lock::exclusive(&self.root, purpose, wait)
+        self.lock.exclusive(purpose, wait)
     }
 
     fn shared(&self, wait: Wait) -> Result<Shared, StoreError> {
-        lock::shared(&self.root, wait)
+        self.lock.shared(wait)
     }
 
     fn index_lock(&self, epoch: EpochId) -> Result<Option<Exclusive>, StoreError> {

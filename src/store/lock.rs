@@ -1,13 +1,15 @@
 //! The lock file: `flock` on a permanent file, and one line in it that says who holds it.
 //!
-//! Each acquisition opens the file anew: flock belongs to the open handle, so threads of one
-//! process exclude each other as processes do. The file is never renamed or removed. On Rust 1.89
+//! flock belongs to the open handle: each acquisition has one of its own, so that threads of one
+//! process exclude each other as processes do. One handle stays open for the next. The file is
+//! never renamed or removed; should a person do so, the new one is locked. On Rust 1.89
 //! and later std has methods of the same names, so fs2's are called in full, here only.
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::os::unix::fs::{FileExt as _, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::{Holder, StoreError};
@@ -22,34 +24,97 @@ enum Kind {
     Exclusive,
 }
 
-pub(super) fn exclusive(dir: &Path, purpose: Purpose, wait: Wait) -> Result<Exclusive, StoreError> {
-    let file = acquire(dir, Kind::Exclusive, wait)?;
-    // For messages only: a full disk must not stand in the way of a lock.
-    file.write_all_at(&line(purpose), 0).ok();
-    Ok(Exclusive {
-        _held: Box::new(Held { file, purpose }),
-    })
+/// The lock file of a store.
+pub(super) struct LockFile {
+    path: PathBuf,
+    idle: Idle,
 }
 
-/// Unlocks when the file is closed.
-struct Held {
+/// A handle that holds no lock.
+type Idle = Arc<Mutex<Option<Handle>>>;
+
+struct Handle {
     file: File,
-    purpose: Purpose,
+    device: u64,
+    inode: u64,
+}
+
+impl LockFile {
+    pub(super) fn new(dir: &Path) -> Self {
+        LockFile {
+            path: dir.join(LOCK),
+            idle: Idle::default(),
+        }
+    }
+
+    pub(super) fn exclusive(&self, purpose: Purpose, wait: Wait) -> Result<Exclusive, StoreError> {
+        let held = self.acquire(Kind::Exclusive, Some(purpose), wait)?;
+        // For messages only: a full disk must not stand in the way of a lock.
+        held.file().write_all_at(&line(purpose), 0).ok();
+        Ok(Exclusive {
+            _held: Box::new(held),
+        })
+    }
+
+    pub(super) fn shared(&self, wait: Wait) -> Result<Shared, StoreError> {
+        Ok(Shared {
+            _held: Box::new(self.acquire(Kind::Shared, None, wait)?),
+        })
+    }
+
+    /// The idle handle, while the file under the name is still its own; else a new one.
+    fn handle(&self) -> Result<Handle, StoreError> {
+        let fail = |source| StoreError::from_io(LOCK, source);
+        if let Some(handle) = slot(&self.idle).take()
+            && std::fs::symlink_metadata(&self.path)
+                .is_ok_and(|found| (found.dev(), found.ino()) == (handle.device, handle.inode))
+        {
+            return Ok(handle);
+        }
+        let file = super::disk::open_lock(&self.path)?;
+        let opened = file.metadata().map_err(fail)?;
+        Ok(Handle {
+            file,
+            device: opened.dev(),
+            inode: opened.ino(),
+        })
+    }
+}
+
+fn slot(idle: &Idle) -> MutexGuard<'_, Option<Handle>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Unlocks when it is dropped.
+struct Held {
+    handle: Option<Handle>,
+    purpose: Option<Purpose>,
+    idle: Idle,
+}
+
+impl Held {
+    fn file(&self) -> &File {
+        &self.handle.as_ref().expect("it is there until drop").file
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
+        let Some(handle) = self.handle.take() else {
+            return;
+        };
         // Whoever finds this line later must not wait without limit for a rewrite that is over.
-        if Purpose::is_rewrite(self.purpose.word()) {
-            self.file.write_all_at(&[b' '; LINE_BYTES - 1], 0).ok();
+        if self
+            .purpose
+            .is_some_and(|purpose| Purpose::is_rewrite(purpose.word()))
+        {
+            handle.file.write_all_at(&[b' '; LINE_BYTES - 1], 0).ok();
+        }
+        // Where unlocking fails, closing the file does it.
+        if fs2::FileExt::unlock(&handle.file).is_ok() {
+            *slot(&self.idle) = Some(handle);
         }
     }
-}
-
-pub(super) fn shared(dir: &Path, wait: Wait) -> Result<Shared, StoreError> {
-    Ok(Shared {
-        _held: Box::new(acquire(dir, Kind::Shared, wait)?),
-    })
 }
 
 /// Takes the lock of `path` if nobody has it.
@@ -70,24 +135,39 @@ pub(super) fn held_now(dir: &Path) -> Option<Option<Holder>> {
     }
 }
 
-fn acquire(dir: &Path, kind: Kind, wait: Wait) -> Result<File, StoreError> {
-    let path = dir.join(LOCK);
-    let file = super::disk::open_lock(&path)?;
+impl LockFile {
+    fn acquire(
+        &self,
+        kind: Kind,
+        purpose: Option<Purpose>,
+        wait: Wait,
+    ) -> Result<Held, StoreError> {
+        let handle = self.handle()?;
+        take(&handle.file, &self.path, kind, wait)?;
+        Ok(Held {
+            handle: Some(handle),
+            purpose,
+            idle: self.idle.clone(),
+        })
+    }
+}
+
+fn take(file: &File, path: &Path, kind: Kind, wait: Wait) -> Result<(), StoreError> {
     let started = Instant::now();
     let mut pause = Duration::from_micros(200);
     let mut told = false;
     loop {
         let outcome = match kind {
-            Kind::Shared => fs2::FileExt::try_lock_shared(&file),
-            Kind::Exclusive => fs2::FileExt::try_lock_exclusive(&file),
+            Kind::Shared => fs2::FileExt::try_lock_shared(file),
+            Kind::Exclusive => fs2::FileExt::try_lock_exclusive(file),
         };
         match outcome {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(source) => return Err(StoreError::from_io(LOCK, source)),
         }
-        let holder = holder(&path);
+        let holder = holder(path);
         let rewrite = holder
             .as_ref()
             .is_some_and(|h| Purpose::is_rewrite(&h.command));

@@ -181,11 +181,34 @@ fn the_exclusive_lock_excludes_and_names_itself() {
         assert!(two.exclusive(Purpose::Append, no_wait).is_err());
         drop(shared);
         assert!(two.exclusive(Purpose::Append, no_wait).is_ok());
+        // One store excludes itself too, whatever it keeps open in between.
+        for _ in 0..2 {
+            let held = one.exclusive(Purpose::Append, no_wait).unwrap();
+            assert!(one.exclusive(Purpose::Append, no_wait).is_err());
+            assert!(one.shared(no_wait).is_err());
+            drop(held);
+            let shared = (one.shared(no_wait).unwrap(), one.shared(no_wait).unwrap());
+            drop(shared.0);
+            assert!(one.exclusive(Purpose::Append, no_wait).is_err());
+            drop(shared.1);
+        }
         let index = one.index_lock(EPOCH).unwrap();
         assert!(index.is_some());
         assert!(two.index_lock(EPOCH).unwrap().is_none());
         drop(index);
         assert!(two.index_lock(EPOCH).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_lock_file_that_was_taken_away_is_no_lock_any_more() {
+    for f in Fixture::all().into_iter().filter(|f| f._dir.is_some()) {
+        let (one, two) = (&f.stores[0], &f.stores[1]);
+        drop(one.exclusive(Purpose::Append, WAIT).unwrap());
+        std::fs::remove_file(f._dir.as_ref().unwrap().path().join("v/lock")).unwrap();
+        let held = two.exclusive(Purpose::Append, WAIT).unwrap();
+        assert!(one.exclusive(Purpose::Append, Wait::seconds(0)).is_err());
+        drop(held);
     }
 }
 

@@ -296,7 +296,7 @@ const IRREGULAR: &str = "
     wake woke woken; wear wore worn; weave wove woven; weep wept; win won; wind wound; \
     write wrote written; overcome overcame; undergo underwent undergone; withdraw withdrew; \
     child children kid kids; person people; man men; woman women; foot feet; tooth teeth; \
-    mouse mice; goose geese; life lives; wife wives; knife knives; leaf leaves; shelf shelves; \
+    mouse mice; goose geese; wife wives; knife knives; shelf shelves; \
     half halves; wolf wolves; thief thieves; loaf loaves; self selves; \
     mother mom mum mommy mama mums moms; father dad daddy papa dads; \
     photo photograph photos photographs photography pic pics; movie film movies films; \

@@ -51,15 +51,20 @@ fn lend(
         return Ok(());
     }
     let (first, last) = (u32::from(posting.first), u32::from(posting.last));
-    if let Some([_, _, this, _, _]) = reader.among(posting.passage, run)? {
-        let (p, speaker) = (posting.passage, this.speaker());
-        if speaker != Speaker::MEMORY && first > 0 {
-            to(p - 1, first * lent_by(speaker, LENDS.previous));
-            to(p - 2, first * lent_by(speaker, LENDS.second_previous));
+    if let Some(among) = reader.among(posting.passage, run)? {
+        let (p, speaker) = (posting.passage, among.turn.speaker());
+        if speaker == Speaker::MEMORY {
+            return Ok(());
         }
-        if speaker != Speaker::MEMORY && last > 0 {
-            to(p + 1, last * lent_by(speaker, LENDS.next));
-            to(p + 2, last * lent_by(speaker, LENDS.second_next));
+        for (n, weight) in [(1, LENDS.previous), (2, LENDS.second_previous)] {
+            if first > 0 && among.before[n - 1].is_some() {
+                to(p - n as u32, first * lent_by(speaker, weight));
+            }
+        }
+        for (n, weight) in [(1, LENDS.next), (2, LENDS.second_next)] {
+            if last > 0 && among.behind[n - 1].is_some() {
+                to(p + n as u32, last * lent_by(speaker, weight));
+            }
         }
         return Ok(());
     }
@@ -262,9 +267,11 @@ struct PassageScore {
 struct Scorer<'a> {
     lists: &'a [Listed],
     weights: &'a Weights,
-    /// Mean words of a passage's bag.
-    average: f64,
-    idf_sum: f64,
+    /// What the length of a bag, in twentieths, weighs against a count in twentieths.
+    norm_base: f64,
+    norm_each: f64,
+    /// What a whole count of a term with an idf of one covers, for each twentieth.
+    covers_each: f64,
     /// Some term is a name or a word of a date, which counts without standing in the words.
     beyond_words: bool,
 }
@@ -273,16 +280,18 @@ impl<'a> Scorer<'a> {
     fn new(contents: &Contents, lists: &'a [Listed], weights: &'a Weights) -> Self {
         let sums = &contents.sums;
         let passages = f64::from(contents.passages);
-        let own = sums.words as f64 + sums.lent as f64 / f64::from(WHOLE);
-        let average = own / passages + EXTRA_WORDS;
+        let whole = f64::from(WHOLE);
+        let own = sums.words as f64 + sums.lent as f64 / whole;
+        let average = own / passages + f64::from(EXTRA_WORDS);
         let mut idfs: Vec<f64> = lists.iter().map(|list| list.idf).collect();
         idfs.sort_by(|a, b| b.total_cmp(a));
         let idf_sum = idfs.iter().take(COVERED_TERMS).sum::<f64>().max(1e-9);
         Scorer {
             lists,
             weights,
-            average,
-            idf_sum,
+            norm_base: whole * weights.k1 * (1.0 - weights.b),
+            norm_each: weights.k1 * weights.b / average,
+            covers_each: 1.0 / (whole * idf_sum),
             beyond_words: lists
                 .iter()
                 .any(|list| list.speakers != 0 || !list.runs.is_empty()),
@@ -297,37 +306,38 @@ impl<'a> Scorer<'a> {
         turn: Turn,
         borrowed: u32,
     ) -> PassageScore {
-        let words = f64::from(turn.words()) + f64::from(borrowed) / f64::from(WHOLE) + EXTRA_WORDS;
-        let w = self.weights;
-        let norm = w.k1 * (1.0 - w.b + w.b * words / self.average);
+        // All in twentieths, so that there is one division for each term.
+        let length = WHOLE * (turn.words() + EXTRA_WORDS) + borrowed;
+        let norm = self.norm_base + self.norm_each * f64::from(length);
         let (mut sum, mut covered, mut own) = (0.0, 0.0, false);
         for (list, count) in self.lists.iter().zip(block.counts(passage)) {
             let count = std::mem::take(count);
             if count == 0 && !self.beyond_words {
                 continue;
             }
-            let mut tf = f64::from(count & !OWN) / f64::from(WHOLE);
+            let mut times = u32::from(count & !OWN);
             own |= count & OWN != 0;
             if list.speakers & (1 << turn.speaker().0) != 0 {
-                tf += 1.0;
+                times += WHOLE;
                 own = true;
             }
             if list.runs.get(run as usize) == Some(&true) {
-                tf += 1.0;
+                times += WHOLE;
                 own = true;
             }
-            if tf > 0.0 {
-                sum += list.idf * tf * (w.k1 + 1.0) / (tf + norm);
-                covered += list.idf * tf.min(1.0);
+            if times > 0 {
+                let tf = f64::from(times);
+                sum += list.idf * tf / (tf + norm);
+                covered += list.idf * f64::from(times.min(WHOLE));
             }
         }
         PassageScore {
-            words: sum,
-            coverage: (covered / self.idf_sum).min(1.0),
+            words: sum * (self.weights.k1 + 1.0),
+            coverage: (covered * self.covers_each).min(1.0),
             own,
         }
     }
 }
 
 /// The words of a message's speaker and date.
-const EXTRA_WORDS: f64 = 4.0;
+const EXTRA_WORDS: u32 = 4;

@@ -9,6 +9,9 @@ use crate::recall::turn::{Speaker, Turn};
 
 const PAGE_TURNS: u32 = 64;
 const PAGES: usize = 512;
+/// A page also has the turns around it that decide about its first and its last.
+const BEFORE: u32 = 2;
+const BEHIND: u32 = 3;
 
 /// The passages of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +23,17 @@ pub struct Span {
 
 struct Page {
     number: u32,
+    /// The passage of its first turn.
+    start: u32,
     turns: Vec<Turn>,
+}
+
+/// A passage that is a whole message, between the two messages before and the two behind it.
+pub struct Among {
+    pub turn: Turn,
+    /// Nearest first; none where the conversation begins or ends.
+    pub before: [Option<Turn>; 2],
+    pub behind: [Option<Turn>; 2],
 }
 
 /// Turns at hand: a few pages of them, wiped with the source's own cache.
@@ -38,6 +51,7 @@ impl<'a> Reader<'a> {
         let pages = (0..PAGES)
             .map(|_| Page {
                 number: NONE,
+                start: 0,
                 turns: Vec::new(),
             })
             .collect();
@@ -51,38 +65,65 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn page(&mut self, passage: u32) -> Result<&[Turn], RecallError> {
+    fn page(&mut self, passage: u32) -> Result<&Page, RecallError> {
         let number = passage / PAGE_TURNS;
         let page = &mut self.pages[number as usize % PAGES];
         if page.number != number {
-            let start = number * PAGE_TURNS;
-            let end = (start + PAGE_TURNS).min(self.contents.passages);
+            let first = number * PAGE_TURNS;
+            let end = (first + PAGE_TURNS + BEHIND).min(self.contents.passages);
             page.number = NONE;
-            self.source.columns(start..end, &mut page.turns)?;
+            page.start = first.saturating_sub(BEFORE);
+            self.source.columns(page.start..end, &mut page.turns)?;
             page.number = number;
         }
-        Ok(&page.turns)
+        Ok(page)
     }
 
     #[inline]
     pub fn turn(&mut self, passage: u32) -> Result<Turn, RecallError> {
-        let turn = self.page(passage)?.get((passage % PAGE_TURNS) as usize);
+        let page = self.page(passage)?;
+        let turn = page.turns.get((passage - page.start) as usize);
         turn.copied().ok_or(RecallError::Damaged)
     }
 
-    /// A passage between the two before and the two behind it, if each is a whole message of this
-    /// run and all lie on one page. Most do, and then nothing has to be walked to.
+    /// A passage with the messages around it, if it and each of them is a whole message, and none
+    /// lies in another run. Mostly so, and then nothing has to be walked to.
     #[inline]
-    pub fn among(&mut self, passage: u32, run: u32) -> Result<Option<[Turn; 5]>, RecallError> {
-        let range = self.contents.range(run);
-        let at = (passage % PAGE_TURNS) as usize;
-        if at < 2 || passage < range.start + 2 || passage + 2 >= range.end {
+    pub fn among(&mut self, passage: u32, run: u32) -> Result<Option<Among>, RecallError> {
+        let range = self.run_range(run);
+        let of = &self.contents.runs[run as usize];
+        let (begins, ends) = (of.previous == NONE, of.next == NONE);
+        if (passage < range.start + BEFORE && !begins) || (passage + 2 >= range.end && !ends) {
             return Ok(None);
         }
-        // The sixth tells whether the fifth goes on.
-        let near = self.page(passage)?[at - 2..].first_chunk::<6>();
-        let whole = near.filter(|six| six.iter().all(|turn| !turn.has(Turn::CONTINUES)));
-        Ok(whole.and_then(|six| six.first_chunk()).copied())
+        let page = self.page(passage)?;
+        let from = range.start.max(passage.saturating_sub(BEFORE));
+        // The third behind tells whether the second goes on.
+        let to = range.end.min(passage + BEHIND + 1);
+        let near = page
+            .turns
+            .get((from - page.start) as usize..(to - page.start) as usize)
+            .ok_or(RecallError::Damaged)?;
+        if near.iter().any(|turn| turn.has(Turn::CONTINUES)) {
+            return Ok(None);
+        }
+        let at = (passage - from) as usize;
+        let before = |n: usize| at.checked_sub(n).map(|at| near[at]);
+        let behind = |n: usize| near.get(at + n).copied();
+        Ok(Some(Among {
+            turn: near[at],
+            before: [before(1), before(2)],
+            behind: [behind(1), behind(2)],
+        }))
+    }
+
+    /// The passages of a run; quick for the one that was asked for last.
+    #[inline]
+    fn run_range(&self, run: u32) -> Range<u32> {
+        match run == self.run {
+            true if !self.range.is_empty() => self.range.clone(),
+            _ => self.contents.range(run),
+        }
     }
 
     /// The run of a passage; quick where passages are asked for in order.
@@ -180,20 +221,24 @@ impl<'a> Reader<'a> {
     /// The message that a passage belongs to, and how many words it borrows from its neighbours, in
     /// twentieths.
     pub fn message(&mut self, passage: u32, run: u32) -> Result<(Span, u32), RecallError> {
-        let Some([second_before, before, this, after, second_after]) = self.among(passage, run)?
-        else {
+        let Some(among) = self.among(passage, run)? else {
             let span = self.span(passage, run)?;
             return Ok((span, self.borrowed(span)?));
         };
         let (first, end) = (passage, passage + 1);
-        let lent = |turn: Turn, weight| turn.near_words() * lent_by(turn.speaker(), weight);
-        let borrowed = match this.speaker() {
+        let lent = |turn: Option<Turn>, weight| {
+            turn.map_or(0, |turn| {
+                turn.near_words() * lent_by(turn.speaker(), weight)
+            })
+        };
+        let ([before, second_before], [behind, second_behind]) = (among.before, among.behind);
+        let borrowed = match among.turn.speaker() {
             Speaker::MEMORY => 0,
             _ => {
                 lent(before, LENDS.next)
                     + lent(second_before, LENDS.second_next)
-                    + lent(after, LENDS.previous)
-                    + lent(second_after, LENDS.second_previous)
+                    + lent(behind, LENDS.previous)
+                    + lent(second_behind, LENDS.second_previous)
             }
         };
         Ok((Span { first, end, run }, borrowed))

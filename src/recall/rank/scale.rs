@@ -10,26 +10,25 @@ use crate::recall::turn::{Speaker, Turn, words_of};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spread {
     mean: f64,
-    deviation: f64,
+    /// One over the deviation; 0 where all are alike.
+    scale: f64,
 }
 
 impl Spread {
     pub(super) fn new(count: f64, sum: f64, squares: f64) -> Spread {
         let mean = sum / count.max(1.0);
         let variance = (squares / count.max(1.0) - mean * mean).max(0.0);
-        Spread {
-            mean,
-            deviation: variance.sqrt(),
-        }
+        let deviation = variance.sqrt();
+        let scale = match deviation > 1e-9 {
+            true => 1.0 / deviation,
+            false => 0.0,
+        };
+        Spread { mean, scale }
     }
 
     /// How many deviations above the mean; 0 where all are alike.
     pub(super) fn of(self, value: f64) -> f64 {
-        if self.deviation > 1e-9 {
-            (value - self.mean) / self.deviation
-        } else {
-            0.0
-        }
+        (value - self.mean) * self.scale
     }
 }
 
