@@ -52,7 +52,6 @@ impl Recall {
             standing: memory.standing_words(now),
             ..filter
         };
-        let query = &self.understood(query.clone(), false);
         let hits = self.ask(log, &mut |index, log| {
             let mut open = |seq| -> Result<Option<Text>, ChatError> {
                 Ok(log.record(seq)?.and_then(words_of))
@@ -91,7 +90,8 @@ impl Session {
         };
         let caught_up = recall.catch_up(self.log.as_mut());
         let found = caught_up.and_then(|()| {
-            recall.find(self.log.as_mut(), &self.memory.fold, query, filter, k, now)
+            let query = recall.understood(query.clone(), self.is_local());
+            recall.find(self.log.as_mut(), &self.memory.fold, &query, filter, k, now)
         });
         self.recall = Some(recall);
         found

@@ -3,9 +3,10 @@
 use crate::memory::detect_secrets;
 use crate::model::Text;
 use crate::provider::is_local_host;
+use crate::recall::ShelfError::{Conflict, Missing};
 use crate::recall::index::{Making, Progress, Unread};
 use crate::recall::meaning::{EmbedError, Embedder};
-use crate::recall::{Index, Merging, Query};
+use crate::recall::{Index, Merging, Query, RecallError};
 use crate::vault::Log;
 
 use super::error::ChatError;
@@ -85,7 +86,12 @@ impl Recall {
         let Some(embedder) = self.understanding.embedder.take() else {
             return Ok(None);
         };
-        let made = embed(self.index_mut(), embedder.as_ref(), log, go_on);
+        let mut made = embed(self.index_mut(), embedder.as_ref(), log, go_on);
+        if let Err(ChatError::Recall(RecallError::Shelf(Conflict | Missing))) = made {
+            // Another process has written: what it has is opened, and gone on with.
+            self.replace(Recall::open(log)?);
+            made = embed(self.index_mut(), embedder.as_ref(), log, go_on);
+        }
         self.understanding.embedder = Some(embedder);
         made.map(Some)
     }

@@ -16,7 +16,7 @@ use crate::vault::Vault;
 use crate::vault::testing::{Dir, Name, Part, Store, VolatileStore, new_vault, open_vault};
 
 fn found(vault: &mut Vault, recall: &mut Recall, words: &str) -> Vec<u64> {
-    let query = Query::plain(words);
+    let query = recall.understood(Query::plain(words), false);
     let found = recall.find(vault, &Memory::new(), &query, Filter::default(), 9, at(0));
     found.unwrap().iter().map(|found| found.seq).collect()
 }
@@ -213,4 +213,19 @@ fn a_log_that_went_another_way_leaves_no_vectors_behind() {
     let recall = Recall::open(&mut vault).unwrap().unwrap();
     assert!(recall.index().vectors().is_none());
     assert_eq!(recall.index().seq(), 30);
+}
+
+#[test]
+fn vectors_are_made_behind_what_another_process_wrote_meanwhile() {
+    let disk = VolatileStore::default();
+    let mut vault = new_vault(disk.clone());
+    vault.append(&lines(600)).unwrap();
+    let fake = Rc::new(Fake::default());
+    let mut one = open(&mut vault, &fake);
+    let mut beside = open_vault(Arc::new(disk)).unwrap();
+    let mut two = open(&mut beside, &fake);
+    two.settle(&mut beside, Merging::All).unwrap();
+    let made = one.embed(&mut vault, &mut |_| true).unwrap().unwrap();
+    assert_eq!((made.rows, made.passages), (600, 600));
+    assert_eq!(found(&mut vault, &mut one, "feline"), [4]);
 }

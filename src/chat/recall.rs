@@ -106,7 +106,7 @@ impl Recall {
         }
     }
 
-    fn replace(&mut self, by: Option<Recall>) {
+    pub(super) fn replace(&mut self, by: Option<Recall>) {
         if let Some(mut recall) = by {
             std::mem::swap(&mut recall.understanding, &mut self.understanding);
             *self = recall;
@@ -182,8 +182,9 @@ impl Recall {
         &mut self.index
     }
 
-    /// A query that is asked by its meaning too, where there is a model for that.
-    pub(super) fn understood(&mut self, mut query: Query, is_local: bool) -> Query {
+    /// A query that is asked by its meaning too, where there is a model for that. `is_local`: it is
+    /// not to leave this machine.
+    pub fn understood(&mut self, mut query: Query, is_local: bool) -> Query {
         if self.index.vectors().is_some() {
             self.understanding.of(&mut query, is_local);
         }

@@ -82,6 +82,7 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
     let mut memory = View::load(&mut vault, Memory::new())?;
     meaning::attach_to(shell, &mut recall, &mut vault)?;
     let query = Query::parse(&args.query.join(" "));
+    let query = recall.understood(query, false);
     let found = recall.find(&mut vault, &memory.fold, &query, filter, args.limit, now())?;
     meaning::say_fault(shell, recall.take_fault());
     if shell.global.json {
