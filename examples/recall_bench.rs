@@ -8,6 +8,7 @@ fn main() -> Result<(), BenchError> {
     serve(
         std::io::stdin().lock(),
         std::io::stdout().lock(),
+        None,
         &mut |records| {
             let mut index = Index::open(Box::new(VolatileShelf::default()), 8)?;
             for (n, record) in records.iter().enumerate() {

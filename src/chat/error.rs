@@ -2,6 +2,7 @@
 
 use crate::provider::ProviderError;
 use crate::recall::RecallError;
+use crate::recall::meaning::EmbedError;
 use crate::vault::VaultError;
 
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,8 @@ pub enum ChatError {
     NoSuchVariable { role: String, name: String },
     #[error("this conversation is private to this machine and does not go to {host}")]
     PrivateConversation { host: String },
+    #[error(transparent)]
+    Meaning(#[from] EmbedError),
     #[error(transparent)]
     Recall(#[from] RecallError),
     #[error(transparent)]

@@ -90,14 +90,15 @@ impl Session {
         };
         let caught_up = recall.catch_up(self.log.as_mut());
         let found = caught_up.and_then(|()| {
-            recall.find(self.log.as_mut(), &self.memory.fold, query, filter, k, now)
+            let query = recall.understood(query.clone(), self.is_local());
+            recall.find(self.log.as_mut(), &self.memory.fold, &query, filter, k, now)
         });
         self.recall = Some(recall);
         found
     }
 }
 
-fn words_of(record: Record) -> Option<Text> {
+pub(super) fn words_of(record: Record) -> Option<Text> {
     match record {
         Record::Message(message) => Some(message.plain()),
         Record::Memory(event) => event.op.words().cloned(),

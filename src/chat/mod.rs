@@ -14,6 +14,7 @@ mod error;
 mod extract;
 mod find;
 mod ledger;
+mod meaning;
 mod passes;
 #[cfg(test)]
 mod proof_tests;
@@ -39,6 +40,7 @@ pub use error::ChatError;
 pub use extract::{Broke, Passed};
 pub use find::{Found, Kind as FoundKind};
 pub use ledger::{Ledger, Sum};
+pub use meaning::Load;
 pub use passes::{Candidate, Pass};
 pub use purge::{PurgePlan, PurgeTargets, Quoting};
 pub use recall::Recall;

@@ -4,7 +4,7 @@ use crate::memory::Audience;
 use crate::model::{Record, Role, Timestamp};
 use crate::provider::{Note, NoteKind, Offline, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
-use crate::recall::search::FLOOR_COVERAGE;
+use crate::recall::search::{FLOOR_COVERAGE, FLOOR_MEANING};
 use crate::recall::{Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf};
 
 use crate::vault::{EpochId, Log, VaultError};
@@ -12,6 +12,7 @@ use crate::vault::{EpochId, Log, VaultError};
 use super::compose::Recalled;
 use super::error::ChatError;
 use super::find::item_at;
+use super::meaning::Understanding;
 use super::session::Session;
 
 /// Moments that are brought back at the most, and items of memory,
@@ -35,6 +36,7 @@ pub(super) struct Asked<'a> {
 pub struct Recall {
     index: Index,
     epoch: EpochId,
+    pub(super) understanding: Understanding,
 }
 
 /// Whether an index that says so is to be opened or built again.
@@ -77,7 +79,11 @@ impl Recall {
     fn forward(index: Index, log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
         let epoch = log.epoch();
         let rebuilt = index.seq() == 0;
-        let mut recall = Recall { index, epoch };
+        let mut recall = Recall {
+            index,
+            epoch,
+            understanding: Understanding::default(),
+        };
         match recall.read_on(log) {
             Ok(()) => Ok(Some(recall)),
             Err(ChatError::Recall(error)) if is_past(&error) && !rebuilt => Recall::rebuild(log),
@@ -100,8 +106,9 @@ impl Recall {
         }
     }
 
-    fn replace(&mut self, by: Option<Recall>) {
-        if let Some(recall) = by {
+    pub(super) fn replace(&mut self, by: Option<Recall>) {
+        if let Some(mut recall) = by {
+            std::mem::swap(&mut recall.understanding, &mut self.understanding);
             *self = recall;
         }
     }
@@ -170,12 +177,30 @@ impl Recall {
     pub fn index(&self) -> &Index {
         &self.index
     }
+
+    pub(super) fn index_mut(&mut self) -> &mut Index {
+        &mut self.index
+    }
+
+    /// A query that is asked by its meaning too, where there is a model for that. `is_local`: it is
+    /// not to leave this machine.
+    pub fn understood(&mut self, mut query: Query, is_local: bool) -> Query {
+        if self.index.vectors().is_some() {
+            self.understanding.of(&mut query, is_local);
+        }
+        query
+    }
 }
 
 /// Whether what is sealed in the index is of this log, and not ahead of it.
 fn stands(index: &Index, log: &mut dyn Log) -> Result<bool, VaultError> {
-    let (seq, link) = index.sealed_at();
-    Ok(seq == 0 || log.position(seq)?.is_some_and(|at| at.link.0 == link))
+    let vectors = index.vectors().map_or((0, [0; 32]), |vectors| vectors.at);
+    for (seq, link) in [index.sealed_at(), vectors] {
+        if seq > 0 && log.position(seq)?.is_none_or(|at| at.link.0 != link) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Session {
@@ -260,11 +285,12 @@ impl Session {
             ..Filter::default()
         };
         let mut at_hand = |seq| at_hand.contains(&seq);
+        let query = recall.understood(Query::plain(asked.text), self.is_local());
         let moments = recall.ask(self.log.as_mut(), &mut |index, _| {
-            Ok(index.recall(asked.text, &filter, MOMENTS_MAX, &mut at_hand)?)
+            Ok(index.recall(&query, &filter, MOMENTS_MAX, &mut at_hand)?)
         })?;
         let mut notes = match self.settings.use_memory {
-            true => self.memory_notes(recall, asked, filter)?,
+            true => self.memory_notes(recall, asked, &query, filter)?,
             false => Vec::new(),
         };
         let mut said = Vec::new();
@@ -283,6 +309,7 @@ impl Session {
         &mut self,
         recall: &mut Recall,
         asked: &Asked<'_>,
+        query: &Query,
         filter: Filter,
     ) -> Result<Vec<Note>, ChatError> {
         let filter = Filter {
@@ -290,14 +317,13 @@ impl Session {
             standing: self.memory.fold.standing_words(asked.now),
             ..filter
         };
-        let query = Query::plain(asked.text);
         let mut hits = recall.ask(self.log.as_mut(), &mut |index, _| {
             let mut closed = |_| Ok::<_, ChatError>(None);
-            index.search(&query, &filter, NOTES_MAX, &mut closed)
+            index.search(query, &filter, NOTES_MAX, &mut closed)
         })?;
         // Items are few, so that how far one stands out says little; how much of the line it has
         // says as much as of a message.
-        hits.retain(|hit| hit.coverage >= FLOOR_COVERAGE);
+        hits.retain(|hit| hit.coverage >= FLOOR_COVERAGE || hit.meaning >= FLOOR_MEANING);
         let mut notes = Vec::new();
         for hit in hits {
             let memory = &self.memory.fold;

@@ -393,10 +393,7 @@ impl Session {
         if self.memory.is_behind() {
             self.memory.save(self.log.as_mut())?;
         }
-        if let Some(recall) = &mut self.recall {
-            recall.catch_up(self.log.as_mut())?;
-            recall.settle(self.log.as_mut(), Merging::Small)?;
-        }
+        self.settle_index(Merging::Small)?;
         Ok(self.log.settle()?)
     }
 
@@ -411,10 +408,7 @@ impl Session {
             }
             self.buffer.save(self.log.as_mut())?;
             self.memory.save(self.log.as_mut())?;
-            if let Some(recall) = &mut self.recall {
-                recall.catch_up(self.log.as_mut())?;
-                recall.settle(self.log.as_mut(), Merging::All)?;
-            }
+            self.settle_index(Merging::All)?;
             let mut conversations = self.conversations()?;
             if conversations.is_behind() {
                 conversations.save(self.log.as_mut())?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use super::house_args::{
-    ConfigAction, KeysAction, ProfileAction, RolesAction, StatsArgs,
+    ConfigAction, IndexArgs, KeysAction, ProfileAction, RolesAction, StatsArgs,
 };
 pub(super) use super::memory_args::{AskModel, ConsolidateArgs, ExtractArgs};
 pub(super) use super::talk_args::{AskArgs, ChatArgs, Talk};
@@ -95,6 +95,8 @@ pub(super) enum Command {
     },
     /// Search everything ever said
     Search(SearchArgs),
+    /// Bring the search index up to date; by meaning too, if a model for that is set
+    Index(IndexArgs),
     /// What was said, remembered and spent, over time
     Stats(StatsArgs),
     /// Answer the recall benchmark's JSON lines

@@ -10,6 +10,7 @@ use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::dry_run;
 use super::failure::Failure;
 use super::lines::piped;
+use super::meaning;
 use super::memory::Shown;
 use super::memory::learn::{self, Left};
 use super::output::{complain, harmless, one_line, print, print_json};
@@ -65,7 +66,9 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         let keys = vault.provider_keys()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::New);
         let vault = Box::new(vault);
-        (talk::session(&shell, vault, settings, opening)?, keys)
+        let mut session = talk::session(&shell, vault, settings, opening)?;
+        meaning::attach(&shell, &mut session, &keys);
+        (session, keys)
     };
     talk::take_role(&mut session, &args.talk)?;
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::output::{complain, stdin_is_terminal};
 use super::secret_input::{ask_key, has_terminal};
 use super::shell::{Shell, now};
-use crate::chat::Session;
+use crate::chat::{Buffer, Session};
 use crate::memory::detect_secrets;
 use crate::model::{Consent, Record};
 use crate::provider::{Provider, Why, is_local_host};
@@ -18,6 +18,30 @@ pub(super) struct Circumstances<'a> {
     pub one_shot: bool,
 }
 
+/// What words are wanted for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    Answers,
+    Meaning,
+}
+
+impl Purpose {
+    fn told(self, host: &str) -> String {
+        match self {
+            Purpose::Answers => format!(
+                "To answer, {host} gets what you write, this conversation's last messages, and \
+                 notes from your memory and history that bear on it. Everything on this machine \
+                 stays sealed."
+            ),
+            Purpose::Meaning => format!(
+                "To find by meaning, {host} gets every message of every conversation, once, and \
+                 what you search for; not what is private to this machine, nor what looks like a \
+                 secret, nor items of memory."
+            ),
+        }
+    }
+}
+
 /// Makes sure that words may go to the provider's host, asking once where that is not known yet.
 /// The answer is kept in the vault.
 pub(super) fn obtain(
@@ -26,13 +50,24 @@ pub(super) fn obtain(
     provider: &dyn Provider,
     circumstances: &Circumstances<'_>,
 ) -> Result<(), Failure> {
-    let Some(host) = provider.host().filter(|host| !is_local_host(host)) else {
+    let whom = (provider.host(), Purpose::Answers);
+    obtain_for(shell, session, whom, circumstances)
+}
+
+/// The same for any host that words are sent to.
+pub(super) fn obtain_for(
+    shell: &Shell,
+    session: &mut Session,
+    (host, purpose): (Option<&str>, Purpose),
+    circumstances: &Circumstances<'_>,
+) -> Result<(), Failure> {
+    let Some(host) = host.filter(|host| !is_local_host(host)) else {
         return Ok(());
     };
     let refused = || Failure::NoConsent {
         host: host.to_owned(),
     };
-    if is_given(shell, session, provider) {
+    if is_given_for(shell, &session.buffer.fold, Some(host)) {
         return Ok(());
     }
     if circumstances.yes {
@@ -50,10 +85,7 @@ pub(super) fn obtain(
     if !has_terminal() {
         return Err(refused());
     }
-    complain(&format!(
-        "To answer, {host} gets what you write, this conversation's last messages, and notes from \
-         your memory and history that bear on it. Everything on this machine stays sealed."
-    ));
+    complain(&purpose.told(host));
     let granted = ask_key(&format!("Send to {host} from now on? [y/N] "), "yn", 'n')? == 'y';
     let consent = Consent {
         at: now(),
@@ -66,11 +98,16 @@ pub(super) fn obtain(
 
 /// Whether words may go to the provider's host without a question.
 pub(super) fn is_given(shell: &Shell, session: &Session, provider: &dyn Provider) -> bool {
-    let Some(host) = provider.host().filter(|host| !is_local_host(host)) else {
+    is_given_for(shell, &session.buffer.fold, provider.host())
+}
+
+/// Whether words may go to a host without a question.
+pub(super) fn is_given_for(shell: &Shell, buffer: &Buffer, host: Option<&str>) -> bool {
+    let Some(host) = host.filter(|host| !is_local_host(host)) else {
         return true;
     };
     let configured = shell.config.consent.iter().any(|allowed| allowed == host);
-    configured || session.buffer.fold.consent(host) == Some(true)
+    configured || buffer.consent(host) == Some(true)
 }
 
 /// Warns before a line with a secret in it leaves for another host; who sits at a terminal may

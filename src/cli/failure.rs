@@ -11,6 +11,7 @@ use crate::config::ConfigError;
 use crate::keeper::KeeperError;
 use crate::memory::{AnswerError, EditError};
 use crate::provider::ProviderError;
+use crate::recall::meaning::EmbedError;
 use crate::seal::SealError;
 use crate::store::StoreError;
 #[cfg(feature = "age")]
@@ -204,7 +205,7 @@ impl Failure {
         match self {
             Failure::Chat(ChatError::Vault(error)) => vault_code(error),
             Failure::Chat(ChatError::Provider(ProviderError::Config(_))) => 2,
-            Failure::Chat(ChatError::Provider(_)) => 20,
+            Failure::Chat(ChatError::Provider(_) | ChatError::Meaning(EmbedError::Model(_))) => 20,
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
             Failure::Usage(_) | Failure::Config(_) | Failure::KdfOption(_) => 2,
             Failure::NotADate(_) => 2,
@@ -256,6 +257,14 @@ impl Failure {
         }
         if let Some(hint) = hint {
             complain(&format!("hint: {hint}"));
+        }
+    }
+
+    /// What happened and why, without advice.
+    pub(super) fn in_one_line(&self) -> String {
+        match self.cause() {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
         }
     }
 
@@ -311,6 +320,9 @@ impl Failure {
             Failure::NoScratch => "write the message at the prompt: Alt-Enter begins a new line",
             Failure::Attachment { what, .. } if what.contains("PDF") => {
                 "where there is another way to its text, attach that"
+            }
+            Failure::Chat(ChatError::Meaning(EmbedError::NoFiles)) => {
+                "build with --features local-embeddings, or name a server's model"
             }
             Failure::NeedsModel => "name one with -m, or agent config set model provider/model",
             Failure::ModelAnswer(_) => "try again, or with another model (-m)",

@@ -17,6 +17,13 @@ pub(super) struct StatsArgs {
     pub output: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(super) struct IndexArgs {
+    /// Do not ask whether everything may go to the host of the model of meaning
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
 #[derive(Subcommand)]
 pub(super) enum RolesAction {
     /// Their names, with how each begins

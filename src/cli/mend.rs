@@ -11,6 +11,7 @@ use super::args::PurgeArgs;
 use super::checkup;
 use super::failure::Failure;
 use super::history::find;
+use super::meaning;
 use super::memory::find_item;
 use super::output::{Meter, one_line, print_json, print_line};
 use super::passphrase;
@@ -142,8 +143,9 @@ pub(super) fn doctor(shell: &Shell) -> Result<ExitCode, Failure> {
             "keys are locked in memory, words on the screen are not: encrypt the swap space",
         ));
     }
-    let about_the_model = checkup::model(shell)?.into_iter();
-    rows.extend(about_the_model.map(|(finding, what)| advice(finding, what)));
+    let about_models = checkup::model(shell)?.into_iter();
+    let about_models = about_models.chain(meaning::advice(shell)?);
+    rows.extend(about_models.map(|(finding, what)| advice(finding, what)));
     if shell.global.json {
         print_json(&rows)?;
         return Ok(ExitCode::SUCCESS);
@@ -154,6 +156,9 @@ pub(super) fn doctor(shell: &Shell) -> Result<ExitCode, Failure> {
     }
     if rows.is_empty() {
         print_line("All is as it should be. `agent verify` checks every byte.")?;
+    }
+    if let Some(line) = meaning::invitation(shell) {
+        print_line(&line)?;
     }
     Ok(ExitCode::SUCCESS)
 }

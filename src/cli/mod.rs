@@ -27,6 +27,7 @@ mod keeper;
 mod keys;
 mod lines;
 mod markdown;
+mod meaning;
 mod memory;
 mod memory_args;
 mod mend;
@@ -140,7 +141,8 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Memory { action }) => memory::run(shell, action),
         Some(Command::History { action }) => history::run(shell, action),
         Some(Command::Search(args)) => search::run(&shell, &args),
-        Some(Command::RecallBench) => search::recall_bench(),
+        Some(Command::Index(args)) => meaning::index(&shell, &args),
+        Some(Command::RecallBench) => search::recall_bench(&shell),
         Some(Command::Watch(args)) => watch::run(shell, &args),
         Some(Command::Unlock(args)) => keeper::unlock(&shell, &args),
         Some(Command::Lock) => keeper::lock(&shell),

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::args::{RoleArg, SearchArgs, SearchIn};
 use super::failure::Failure;
 use super::history::{find, local};
+use super::meaning;
 use super::output::{harmless, one_line, print_json, print_line, stdout_is_terminal};
 use super::shell::{Shell, now};
 use crate::chat::{
@@ -19,6 +20,8 @@ use crate::chat::{
 use crate::keeper::Opened;
 use crate::memory::Memory;
 use crate::model::{Id, Message, Record, Role, Text, Timestamp};
+use crate::recall::index::{Making, Unread};
+use crate::recall::meaning::Embedder;
 use crate::recall::{Filter, Index, Merging, Query, RecallError, Scope};
 use crate::recall::{bench, sealed_shelf::SealedShelf};
 use crate::seal::{KdfParams, Passphrase};
@@ -77,8 +80,11 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
     };
     let mut recall = Recall::open(&mut vault)?.expect("what lies on a disk has an index");
     let mut memory = View::load(&mut vault, Memory::new())?;
+    meaning::attach_to(shell, &mut recall, &mut vault)?;
     let query = Query::parse(&args.query.join(" "));
+    let query = recall.understood(query, false);
     let found = recall.find(&mut vault, &memory.fold, &query, filter, args.limit, now())?;
+    meaning::say_fault(shell, recall.take_fault());
     if shell.global.json {
         print_rows(&mut vault, &found, args.context)?;
     } else if found.is_empty() {
@@ -344,14 +350,18 @@ fn around(
 
 /// `agent recall-bench`: JSON lines on the pipes, through a sealed vault in memory and the sealed
 /// index, as the program itself uses them.
-pub(super) fn recall_bench() -> Result<ExitCode, Failure> {
+pub(super) fn recall_bench(shell: &Shell) -> Result<ExitCode, Failure> {
     let stdin = std::io::stdin().lock();
     let stdout = std::io::stdout().lock();
-    bench::serve(stdin, stdout, &mut sealed_index)?;
+    let embedder = meaning::local(shell)?;
+    let embedder = embedder.as_deref();
+    bench::serve(stdin, stdout, embedder, &mut |records| {
+        sealed_index(records, embedder)
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn sealed_index(records: &[Record]) -> Result<Index, Failure> {
+fn sealed_index(records: &[Record], embedder: Option<&dyn Embedder>) -> Result<Index, Failure> {
     let words = Zeroizing::new("only for measuring".to_owned());
     let new = NewVault {
         passphrase: &Passphrase::new(words)?,
@@ -375,6 +385,23 @@ fn sealed_index(records: &[Record]) -> Result<Index, Failure> {
         }
     }
     index.flush(link, Merging::All)?;
+    if let Some(embedder) = embedder {
+        let mut text = |passage: &Unread| -> Result<Option<Text>, ChatError> {
+            let at = usize::try_from(passage.seq)
+                .ok()
+                .and_then(|n| n.checked_sub(1));
+            Ok(match at.and_then(|at| records.get(at)) {
+                Some(Record::Message(message)) => Some(message.plain()),
+                _ => None,
+            })
+        };
+        index.embed(Making {
+            embedder,
+            link,
+            text: &mut text,
+            go_on: &mut |_| true,
+        })?;
+    }
     Ok(index)
 }
 

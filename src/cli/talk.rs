@@ -4,6 +4,7 @@ use super::args::Talk;
 use super::budget;
 use super::compaction;
 use super::failure::Failure;
+use super::meaning;
 use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
 use crate::chat::{Answer, Opening, Recall, Session, Settings};
@@ -172,6 +173,7 @@ pub(super) fn answer(
 ) -> Result<Answered, Failure> {
     compaction::if_needed(shell, session, chosen);
     let recalled = session.recall(chosen.provider.as_ref(), now())?;
+    meaning::say_fault(shell, session.take_fault_of_meaning());
     let composed = session.compose(chosen.provider.as_ref(), &chosen.model, &recalled, now())?;
     budget::obtain(shell, session, &composed, chosen)?;
     let runtime = runtime()?;

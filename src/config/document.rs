@@ -173,7 +173,7 @@ fn is_table(key: &str) -> bool {
     let mut parts = key.split('.');
     let first = parts.next().unwrap_or(key);
     match parts.count() {
-        0 => ["memory", "timeouts", "providers"].contains(&first),
+        0 => ["meaning", "memory", "timeouts", "providers"].contains(&first),
         1 => first == "providers",
         _ => false,
     }

@@ -95,6 +95,10 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     key("consent", "hosts that words may go to without a question"),
     key(
+        "meaning.model",
+        "finds by meaning too: provider/model, or the directory of a model's files",
+    ),
+    key(
         "tls_ca_file",
         "a PEM file of certificates to trust besides the ones built in",
     ),

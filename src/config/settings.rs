@@ -32,6 +32,8 @@ pub struct Config {
     pub large_request_tokens: u32,
     /// Hosts that words may go to without a question.
     pub consent: Vec<String>,
+    /// Finds by meaning as well: `provider/model`, or a directory with the files of a model.
+    pub meaning_model: Option<String>,
     /// PEM certificates trusted besides the ones built in.
     pub tls_ca_file: Option<PathBuf>,
     pub providers: BTreeMap<String, ProviderConfig>,
@@ -120,6 +122,7 @@ impl Default for Config {
             monthly_limit: None,
             large_request_tokens: 60_000,
             consent: Vec::new(),
+            meaning_model: None,
             tls_ca_file: None,
             providers: BTreeMap::new(),
         }
@@ -228,6 +231,7 @@ impl Config {
             "monthly_limit" => Field::Decimal(&mut self.monthly_limit, 0.0..=1e6),
             "large_request_tokens" => Field::Number(&mut self.large_request_tokens, 0..=10_000_000),
             "consent" => Field::List(&mut self.consent),
+            "meaning.model" => Field::Text(&mut self.meaning_model),
             "tls_ca_file" => Field::Path(&mut self.tls_ca_file),
             _ => return None,
         })

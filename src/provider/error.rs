@@ -100,6 +100,10 @@ pub enum ProviderError {
         /// The environment variable that would hold one.
         variable: Option<String>,
     },
+    #[error(
+        "no model for vectors of texts is named as provider/model, of an OpenAI-like or Ollama server"
+    )]
+    NoEmbeddings,
     #[error("no provider is named {name:?}")]
     UnknownProvider { name: String },
     #[error("no base URL is set for {provider}")]

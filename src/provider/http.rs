@@ -286,7 +286,11 @@ impl Http {
         }
     }
 
-    async fn read(&self, mut response: Response, max: usize) -> Result<Vec<u8>, ProviderError> {
+    pub(super) async fn read(
+        &self,
+        mut response: Response,
+        max: usize,
+    ) -> Result<Vec<u8>, ProviderError> {
         let mut body = Vec::new();
         loop {
             let seconds = self.timeouts.idle_seconds;

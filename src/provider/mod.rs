@@ -5,6 +5,7 @@
 //! Never touches the vault, and never decides whether words may leave: it says where they would go.
 
 mod anthropic;
+mod embeddings;
 mod endpoint;
 mod error;
 mod exchange;
@@ -25,11 +26,12 @@ use zeroize::Zeroizing;
 
 use crate::model::{Stop, Text, Usage};
 
+pub use embeddings::Embeddings;
 pub use endpoint::is_local_host;
 pub use error::{Malformation, Phase, ProviderError, ServerMessage};
 pub use offline::Offline;
 pub use request::{JsonSchema, Note, NoteKind, Part, Request, SystemPart, Tool, ToolUse, Turn};
-pub use select::{ANTHROPIC_MODEL, Chosen, DEFAULT_MODEL, OPENAI_MODEL, Why, select};
+pub use select::{ANTHROPIC_MODEL, Chosen, DEFAULT_MODEL, OPENAI_MODEL, Why, embeddings, select};
 
 /// Someone who answers: a server that runs models, or `offline`.
 pub trait Provider: Send + Sync {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::model::{Role, Stop, Text, Usage};
 
+use super::endpoint::Endpoint;
 use super::error::{Malformation, ProviderError, clean_name};
 use super::exchange::{Fault, Reader, Wire, exchange, preview};
 use super::frames::{Frame, Framing};
@@ -55,13 +56,17 @@ impl Ollama {
         }
     }
 
-    /// A base URL meant for one of the other formats it speaks is taken as well.
     fn at(&self, path: &str) -> Url {
-        let base = self.http.endpoint.path();
-        let base = base.strip_suffix("/v1").unwrap_or(base);
-        let base = base.strip_suffix("/api").unwrap_or(base);
-        self.http.endpoint.at(&format!("{base}/api{path}"))
+        at(&self.http.endpoint, path)
     }
+}
+
+/// A base URL meant for one of the other formats it speaks is taken as well.
+pub(super) fn at(endpoint: &Endpoint, path: &str) -> Url {
+    let base = endpoint.path();
+    let base = base.strip_suffix("/v1").unwrap_or(base);
+    let base = base.strip_suffix("/api").unwrap_or(base);
+    endpoint.at(&format!("{base}/api{path}"))
 }
 
 impl Provider for Ollama {

@@ -4,6 +4,7 @@ use crate::config::{ApiKey, Config, ConfigError, Environment, ProviderConfig, Pr
 
 use super::Provider;
 use super::anthropic::Anthropic;
+use super::embeddings::{Embeddings, Speaks};
 use super::endpoint::{Endpoint, ollama_url};
 use super::error::{ProviderError, clean_name};
 use super::http::{Credential, Http};
@@ -69,6 +70,36 @@ pub fn select(
         Some((name, why)) => choice.named(name, why),
         None => choice.named("offline", Why::NothingConfigured),
     }
+}
+
+/// The model `provider/model` that makes vectors of texts; it is always named in full.
+pub fn embeddings(
+    model: &str,
+    config: &Config,
+    environment: &Environment,
+    keys: &dyn Fn(&str) -> Option<ApiKey>,
+) -> Result<Embeddings, ProviderError> {
+    let choice = Choice {
+        config,
+        environment,
+        keys,
+    };
+    let named = model.trim().split_once('/');
+    let (name, model) = named.ok_or(ProviderError::NoEmbeddings)?;
+    if !choice.knows(name) {
+        return Err(ProviderError::UnknownProvider {
+            name: clean_name(name),
+        });
+    }
+    let settings = config.providers.get(name).cloned().unwrap_or_default();
+    let kind = settings.kind.or_else(|| ProviderKind::of_name(name));
+    let (http, speaks) = match kind.unwrap_or(ProviderKind::OpenAi) {
+        _ if name == Offline::NAME || model.is_empty() => return Err(ProviderError::NoEmbeddings),
+        ProviderKind::Anthropic => return Err(ProviderError::NoEmbeddings),
+        ProviderKind::OpenAi => (choice.openai_http(name, &settings)?, Speaks::OpenAi),
+        ProviderKind::Ollama => (choice.ollama_http(name, &settings)?, Speaks::Ollama),
+    };
+    Ok(Embeddings::new(http, speaks, name, model))
 }
 
 struct Choice<'a> {
@@ -190,6 +221,15 @@ impl Choice<'_> {
         name: &str,
         settings: &ProviderConfig,
     ) -> Result<(Box<dyn Provider>, &'static str), ProviderError> {
+        let http = self.openai_http(name, settings)?;
+        let fallback = match http.host() == OPENAI_HOST {
+            true => OPENAI_MODEL,
+            false => DEFAULT_MODEL,
+        };
+        Ok((Box::new(OpenAi::new(name, http)), fallback))
+    }
+
+    fn openai_http(&self, name: &str, settings: &ProviderConfig) -> Result<Http, ProviderError> {
         let own = name == "openai";
         let environment = self.environment.openai_base_url.as_deref();
         let endpoint = self.endpoint(
@@ -205,12 +245,7 @@ impl Choice<'_> {
             }
             None => Credential::None,
         };
-        let fallback = match endpoint.host() == OPENAI_HOST {
-            true => OPENAI_MODEL,
-            false => DEFAULT_MODEL,
-        };
-        let http = Http::new(endpoint, credential, self.config);
-        Ok((Box::new(OpenAi::new(name, http)), fallback))
+        Ok(Http::new(endpoint, credential, self.config))
     }
 
     fn ollama(
@@ -218,6 +253,12 @@ impl Choice<'_> {
         name: &str,
         settings: &ProviderConfig,
     ) -> Result<(Box<dyn Provider>, &'static str), ProviderError> {
+        let http = self.ollama_http(name, settings)?;
+        let ollama = Ollama::new(name, http, settings.context_tokens);
+        Ok((Box::new(ollama), DEFAULT_MODEL))
+    }
+
+    fn ollama_http(&self, name: &str, settings: &ProviderConfig) -> Result<Http, ProviderError> {
         let own = name == "ollama";
         let environment = self.environment.ollama_host.as_deref().filter(|_| own);
         let environment = environment.map(ollama_url);
@@ -232,9 +273,7 @@ impl Choice<'_> {
             Some(key) => Credential::Bearer(key),
             None => Credential::None,
         };
-        let http = Http::new(endpoint, credential, self.config);
-        let ollama = Ollama::new(name, http, settings.context_tokens);
-        Ok((Box::new(ollama), DEFAULT_MODEL))
+        Ok(Http::new(endpoint, credential, self.config))
     }
 
     /// The variable that people already have counts before the file, and that before the default.

@@ -14,6 +14,7 @@ use crate::model::{Id, Message, Record, Role, Text, Timestamp};
 
 use super::RecallError;
 use super::index::Index;
+use super::meaning::{EmbedError, Embedder};
 use super::search::{Filter, Query};
 
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,8 @@ pub enum BenchError {
     Request { line: usize },
     #[error(transparent)]
     Recall(#[from] RecallError),
+    #[error(transparent)]
+    Meaning(#[from] EmbedError),
     #[error("the pipe of the recall benchmark broke")]
     Pipe(#[from] std::io::Error),
 }
@@ -53,10 +56,11 @@ struct Found<'a> {
 }
 
 /// Answers requests until the input ends. `store` takes the records of a whole store and returns
-/// an index of them, in which they have the seqs from 1 on.
+/// an index of them, in which they have the seqs from 1 on; `embedder` gives questions a meaning.
 pub fn serve<E: From<BenchError>>(
     input: impl BufRead,
     mut output: impl Write,
+    embedder: Option<&dyn Embedder>,
     store: &mut dyn FnMut(&[Record]) -> Result<Index, E>,
 ) -> Result<(), E> {
     let mut ids: Vec<String> = Vec::new();
@@ -73,7 +77,7 @@ pub fn serve<E: From<BenchError>>(
             }
             Request::Ask { query, k } => {
                 let seqs = match &index {
-                    Some(index) => ask(index, &query, k)?,
+                    Some(index) => ask(index, embedder, &query, k)?,
                     None => Vec::new(),
                 };
                 let found = seqs.into_iter().filter_map(|seq| ids.get(seq as usize - 1));
@@ -90,9 +94,17 @@ pub fn serve<E: From<BenchError>>(
     Ok(())
 }
 
-fn ask(index: &Index, query: &str, k: usize) -> Result<Vec<u64>, BenchError> {
+fn ask(
+    index: &Index,
+    embedder: Option<&dyn Embedder>,
+    query: &str,
+    k: usize,
+) -> Result<Vec<u64>, BenchError> {
     // A question of the benchmark is plain words: what looks like a phrase or an exclusion is none.
-    let query = Query::plain(query);
+    let mut query = Query::plain(query);
+    if let Some(embedder) = embedder {
+        query.understand(embedder)?;
+    }
     let mut open = |_| -> Result<Option<Text>, RecallError> { Ok(None) };
     let filter = Filter {
         by_neighbours: true,
@@ -139,7 +151,7 @@ mod tests {
 
     fn answers(lines: &str) -> Result<String, BenchError> {
         let mut out = Vec::new();
-        serve(lines.as_bytes(), &mut out, &mut |records| {
+        serve(lines.as_bytes(), &mut out, None, &mut |records| {
             let mut index = Index::open(Box::new(VolatileShelf::default()), 8)?;
             for (n, record) in records.iter().enumerate() {
                 index.apply(n as u64 + 1, record);

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod cache;
 pub mod contents;
 pub mod index;
+pub mod meaning;
 pub mod rank;
 pub mod sealed_shelf;
 pub mod search;

@@ -8,7 +8,8 @@ use super::RecallError;
 use super::analyse::{Phrase, question};
 use super::contents::Contents;
 use super::index::Index;
-use super::rank::{Question, Scored, Weights, rank};
+use super::meaning::{EmbedError, Embedder, Meaning};
+use super::rank::{Question, Scored, Weights, rank, rank_by_meaning};
 use super::source::Source;
 use super::turn::{Speaker, day_and_second};
 
@@ -48,6 +49,8 @@ pub struct Hit {
     pub words: f64,
     /// The part of the question's weight that its words, or those around it, have: 0 to 1.
     pub coverage: f64,
+    /// How far it stands out by its meaning; 0 where that was not asked about.
+    pub meaning: f64,
     /// It holds a word of the question itself, or is by the person or of the day named there.
     pub own: bool,
     pub is_memory: bool,
@@ -61,6 +64,8 @@ pub struct Query {
     pub phrases: Vec<Phrase>,
     phrase_texts: Vec<String>,
     pub excluded: Vec<String>,
+    /// What it means, where that is asked about too.
+    pub meaning: Option<Meaning>,
 }
 
 /// Longer ones are cut.
@@ -75,6 +80,10 @@ const FLOOR_MESSAGES: f64 = 64.0;
 /// and for so few, the question among them, it says nothing.
 const NO_FLOOR_MESSAGES: f64 = 16.0;
 pub const FLOOR_COVERAGE: f64 = 0.35;
+/// Meaning that stands out so far bears on a line without a word of it.
+pub const FLOOR_MEANING: f64 = 4.0;
+/// A search, whose finds a person looks at, shows what stands out less.
+const FOUND_BY_MEANING: f64 = 3.0;
 
 impl Query {
     /// Words only: what looks like a phrase or an exclusion is none.
@@ -84,6 +93,12 @@ impl Query {
             words: text[..end].to_owned(),
             ..Query::default()
         }
+    }
+
+    /// Asks about the meaning as well.
+    pub fn understand(&mut self, embedder: &dyn Embedder) -> Result<(), EmbedError> {
+        self.meaning = Meaning::of(&self.words, embedder)?;
+        Ok(())
     }
 
     /// What a person types.
@@ -154,19 +169,22 @@ impl Index {
         let excluded = self.excluded(query)?;
         let required = self.required(query)?;
         let limits = Limits::of(self, filter);
+        let bears = |scored: &Scored| {
+            (scored.coverage > 0.0 && (scored.own || filter.by_neighbours))
+                || scored.meaning >= FOUND_BY_MEANING
+        };
         let mut allow = |contents: &Contents, scored: &Scored| {
-            scored.coverage > 0.0
-                && (scored.own || filter.by_neighbours)
-                && limits.allow(self, contents, scored)
+            limits.allow(self, contents, scored)
                 && !excluded.0.contains(&scored.seq)
                 && required.iter().all(|seqs| seqs.0.contains(&scored.seq))
         };
-        let weights = Weights::default();
+        let meaning = query.meaning.as_ref();
         if query.phrases.is_empty() {
-            let found = rank(self, &question, &weights, k, &mut allow)?;
+            let found = self.ranked((&question, meaning), k, &mut allow, &bears)?;
             return Ok(found.iter().map(hit).collect());
         }
-        let found = rank(self, &question, &weights, OPENED_MAX.max(k), &mut allow)?;
+        let most = OPENED_MAX.max(k);
+        let found = self.ranked((&question, meaning), most, &mut allow, &bears)?;
         let mut hits = Vec::new();
         for scored in found {
             if hits.len() == k {
@@ -190,23 +208,44 @@ impl Index {
     /// `skip` says is at hand already.
     pub fn recall(
         &self,
-        line: &str,
+        line: &Query,
         filter: &Filter,
         k: usize,
         skip: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Vec<Hit>, RecallError> {
-        let line = &line[..line.floor_char_boundary(QUERY_BYTES_MAX)];
-        let question = Question::of(line, self);
+        let question = Question::of(&line.words, self);
         let limits = Limits::of(self, filter);
         let floor = floor_words(self.contents().sums.messages);
-        let mut allow = |contents: &Contents, scored: &Scored| {
-            floor.map_or(scored.own, |floor| scored.words >= floor)
-                && scored.coverage >= FLOOR_COVERAGE
-                && limits.allow(self, contents, scored)
-                && !skip(scored.seq)
+        let bears = |scored: &Scored| {
+            let by_words = floor.map_or(scored.own, |floor| scored.words >= floor);
+            (by_words && scored.coverage >= FLOOR_COVERAGE) || scored.meaning >= FLOOR_MEANING
         };
-        let found = rank(self, &question, &Weights::default(), k, &mut allow)?;
+        let mut allow = |contents: &Contents, scored: &Scored| {
+            limits.allow(self, contents, scored) && !skip(scored.seq)
+        };
+        let asked = (&question, line.meaning.as_ref());
+        let found = self.ranked(asked, k, &mut allow, &bears)?;
         Ok(found.iter().map(hit).collect())
+    }
+
+    /// The best by words, and by meaning where that was asked about and there are vectors.
+    fn ranked(
+        &self,
+        (question, meaning): (&Question, Option<&Meaning>),
+        k: usize,
+        allow: &mut dyn FnMut(&Contents, &Scored) -> bool,
+        bears: &dyn Fn(&Scored) -> bool,
+    ) -> Result<Vec<Scored>, RecallError> {
+        let weights = Weights::default();
+        if let Some(meaning) = meaning {
+            let asked = (question, meaning);
+            if let Some(found) = rank_by_meaning(self, asked, &weights, k, allow, bears)? {
+                return Ok(found);
+            }
+        }
+        let mut allow =
+            |contents: &Contents, scored: &Scored| bears(scored) && allow(contents, scored);
+        rank(self, question, &weights, k, &mut allow)
     }
 
     /// The messages that hold a word which is excluded.
@@ -265,6 +304,7 @@ fn hit(scored: &Scored) -> Hit {
         score: scored.score,
         words: scored.words,
         coverage: scored.coverage,
+        meaning: scored.meaning,
         own: scored.own,
         is_memory: scored.turn.speaker() == Speaker::MEMORY,
     }

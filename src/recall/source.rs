@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::RecallError;
 use super::contents::Contents;
+use super::meaning::Meaning;
 use super::turn::Turn;
 
 /// A term in one passage.
@@ -31,6 +32,22 @@ pub trait Source {
     fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError>;
 
     fn contents(&self) -> &Contents;
+
+    /// How many passages, from the first on, `model` has been shown.
+    fn rows_of(&self, _model: &str) -> u32 {
+        0
+    }
+
+    /// Calls `each` with the cosine to every passage of a range that has a vector. False if there
+    /// are none that this question could be compared with.
+    fn likeness(
+        &self,
+        _meaning: &Meaning,
+        _range: Range<u32>,
+        _each: &mut dyn FnMut(u32, f32),
+    ) -> Result<bool, RecallError> {
+        Ok(false)
+    }
 
     /// Names of speakers, from [`super::turn::Speaker::NAMED`] on.
     fn names(&self) -> &[String];

@@ -15,6 +15,7 @@ mod completing;
 mod damage;
 mod incognito;
 mod living;
+mod meaning;
 mod memory;
 mod moving;
 mod output;

@@ -147,6 +147,13 @@ fn serve(mut stream: &TcpStream, script: &Mutex<Script>, seen: &Seen) {
     let Some(asked) = read(&mut BufReader::new(stream)) else {
         return;
     };
+    if asked.line.contains("/embed") {
+        let answer = vectors(&asked);
+        seen.asked.lock().unwrap().push(asked);
+        seen.more.notify_all();
+        stream.write_all(answer.as_bytes()).ok();
+        return;
+    }
     let shapes = ["output_config", "response_format", "format"];
     let say = match shapes.iter().any(|name| asked.body.get(name).is_some()) {
         true => {
@@ -177,6 +184,44 @@ fn serve(mut stream: &TcpStream, script: &Mutex<Script>, seen: &Seen) {
         // Comes back when the client has gone away.
         std::io::copy(&mut stream, &mut std::io::sink()).ok();
     }
+}
+
+/// A vector for each text that was asked about: words of one kind point one way.
+fn vectors(asked: &Asked) -> String {
+    const KINDS: [[&str; 2]; 3] = [["kitten", "feline"], ["car", "driving"], ["rain", "storm"]];
+    let vector = |text: &Value| {
+        let text = text.as_str().unwrap().to_lowercase();
+        let mut vector = vec![0.1; 12];
+        for (n, kind) in KINDS.iter().enumerate() {
+            if kind.iter().any(|word| text.contains(word)) {
+                vector[n] += 3.0;
+            }
+        }
+        vector[3 + text.len() % 9] += 1.0;
+        vector
+    };
+    let made: Vec<Vec<f64>> = asked.body["input"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(vector)
+        .collect();
+    let body = match asked.line.contains("/api/embed") {
+        true => json!({"model": "m", "embeddings": made}),
+        false => {
+            let numbered = made.iter().enumerate();
+            // In an order of its own, as the format allows.
+            let data: Vec<Value> = numbered
+                .map(|(n, v)| json!({"object": "embedding", "index": n, "embedding": v}))
+                .rev()
+                .collect();
+            json!({"object": "list", "model": "m", "data": data})
+        }
+    };
+    let Say::Pieces(pieces) = status("200 OK", &body.to_string()) else {
+        unreachable!("a status is pieces");
+    };
+    pieces.concat()
 }
 
 fn nothing_found(asked: &Asked) -> Say {

@@ -57,7 +57,7 @@ pub fn quality() -> Quality {
     }
     requests.push('\n');
     let mut plain = Vec::new();
-    serve(requests.as_bytes(), &mut plain, &mut |records| {
+    serve(requests.as_bytes(), &mut plain, None, &mut |records| {
         let mut index = Index::open(Box::new(VolatileShelf::default()), 8)?;
         for (n, record) in records.iter().enumerate() {
             index.apply(n as u64 + 1, record);

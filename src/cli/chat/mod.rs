@@ -20,6 +20,7 @@ use super::consent::{Circumstances, look_for_secrets, obtain};
 use super::failure::Failure;
 use super::first;
 use super::history::local;
+use super::meaning;
 use super::memory::learn::{self, Left};
 use super::output::{complain, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
 use super::reply::{self, Display};
@@ -96,6 +97,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
             session.turn_to(Opening::New)?;
             claim = claim_of(store.as_ref(), &session);
         }
+        meaning::attach(&shell, &mut session, &keys);
         (session, keys, Some(store))
     };
     let mut session = session;
@@ -133,6 +135,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
                 ..
             } = &chatting;
             learn::at_the_end(shell, &mut session, chosen, keys, Left::with(code));
+            meaning::at_the_end(shell, &mut session);
         }
         session.end(now())?;
     }
@@ -480,7 +483,10 @@ impl Chatting {
             true => talk::incognito_on(&self.shell, vault, settings, talk)?,
             false => {
                 let opening = Opening::This(self.conversation);
-                talk::session(&self.shell, Box::new(vault), settings, opening)?
+                let vault = Box::new(vault);
+                let mut session = talk::session(&self.shell, vault, settings, opening)?;
+                meaning::attach(&self.shell, &mut session, &self.keys);
+                session
             }
         };
         talk::take_role(&mut session, talk)?;

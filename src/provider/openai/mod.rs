@@ -13,6 +13,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::endpoint::Endpoint;
 use super::error::{Malformation, ProviderError, clean_name};
 use super::exchange::{Reader, Wire, exchange, preview};
 use super::frames::Framing;
@@ -60,14 +61,18 @@ impl OpenAi {
         }
     }
 
-    /// A base URL without a path means `/v1`; one with a path is taken as it is, and may be that
-    /// of the endpoint itself.
     fn at(&self, path: &str) -> Url {
-        let base = self.http.endpoint.path();
-        let base = base.strip_suffix("/chat/completions").unwrap_or(base);
-        let base = if base.is_empty() { "/v1" } else { base };
-        self.http.endpoint.at(&format!("{base}{path}"))
+        at(&self.http.endpoint, path)
     }
+}
+
+/// A base URL without a path means `/v1`; one with a path is taken as it is, and may be that of the
+/// endpoint itself.
+pub(super) fn at(endpoint: &Endpoint, path: &str) -> Url {
+    let base = endpoint.path();
+    let base = base.strip_suffix("/chat/completions").unwrap_or(base);
+    let base = if base.is_empty() { "/v1" } else { base };
+    endpoint.at(&format!("{base}{path}"))
 }
 
 impl Provider for OpenAi {

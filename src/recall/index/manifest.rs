@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::state::State;
+use super::vectors::Vectors;
 use crate::model::Id;
 use crate::recall::RecallError;
 use crate::recall::shelf::FileMark;
@@ -25,6 +26,7 @@ pub struct Manifest {
     pub segments: Vec<Named>,
     pub names: Vec<String>,
     pub state: State,
+    pub vectors: Option<Vectors>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +38,17 @@ struct Written {
     names: Vec<String>,
     deleted: Vec<Id>,
     local: Vec<Id>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vectors: Option<WrittenVectors>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenVectors {
+    model: String,
+    dimensions: u32,
+    seq: u64,
+    link: String,
+    files: Vec<WrittenFile>,
 }
 
 #[derive(Deserialize)]
@@ -64,20 +77,17 @@ impl Manifest {
             v: VERSION,
             seq: self.seq,
             link: hex(&self.link),
-            segments: self
-                .segments
-                .iter()
-                .map(|named| WrittenFile {
-                    name: hex(&named.file.name),
-                    generation: named.file.generation,
-                    commit: hex(&named.file.commit),
-                    size: named.file.size,
-                    passages: named.passages,
-                })
-                .collect(),
+            segments: self.segments.iter().map(written).collect(),
             names: self.names.clone(),
             deleted: self.state.deleted().collect(),
             local: self.state.local().collect(),
+            vectors: self.vectors.as_ref().map(|vectors| WrittenVectors {
+                model: vectors.model.clone(),
+                dimensions: vectors.dimensions,
+                seq: vectors.at.0,
+                link: hex(&vectors.at.1),
+                files: vectors.files.iter().map(written).collect(),
+            }),
         };
         Zeroizing::new(serde_json::to_vec(&written).expect("holds only strings and numbers"))
     }
@@ -90,24 +100,22 @@ impl Manifest {
             return Ok(None);
         }
         let written: Written = serde_json::from_slice(bytes).map_err(|_| RecallError::Damaged)?;
-        if written.segments.len() > SEGMENTS_MAX {
+        let segments = named(&written.segments)?;
+        let passages = segments
+            .iter()
+            .try_fold(0u32, |sum, one| sum.checked_add(one.passages));
+        passages.ok_or(RecallError::Damaged)?;
+        let vectors = match &written.vectors {
+            None => None,
+            Some(of) => Some(Vectors {
+                model: of.model.clone(),
+                dimensions: of.dimensions,
+                at: (of.seq, unhex(&of.link)?),
+                files: named(&of.files)?,
+            }),
+        };
+        if vectors.as_ref().is_some_and(|vectors| !vectors.is_whole()) {
             return Err(RecallError::Damaged);
-        }
-        let mut segments = Vec::new();
-        let mut passages = 0u32;
-        for file in &written.segments {
-            passages = passages
-                .checked_add(file.passages)
-                .ok_or(RecallError::Damaged)?;
-            segments.push(Named {
-                file: FileMark {
-                    name: unhex(&file.name)?,
-                    generation: file.generation,
-                    commit: unhex(&file.commit)?,
-                    size: file.size,
-                },
-                passages: file.passages,
-            });
         }
         Ok(Some(Manifest {
             seq: written.seq,
@@ -118,8 +126,37 @@ impl Manifest {
                 written.deleted.iter().copied(),
                 written.local.iter().copied(),
             ),
+            vectors,
         }))
     }
+}
+
+fn written(named: &Named) -> WrittenFile {
+    WrittenFile {
+        name: hex(&named.file.name),
+        generation: named.file.generation,
+        commit: hex(&named.file.commit),
+        size: named.file.size,
+        passages: named.passages,
+    }
+}
+
+fn named(files: &[WrittenFile]) -> Result<Vec<Named>, RecallError> {
+    if files.len() > SEGMENTS_MAX {
+        return Err(RecallError::Damaged);
+    }
+    let named = |file: &WrittenFile| {
+        Ok(Named {
+            file: FileMark {
+                name: unhex(&file.name)?,
+                generation: file.generation,
+                commit: unhex(&file.commit)?,
+                size: file.size,
+            },
+            passages: file.passages,
+        })
+    };
+    files.iter().map(named).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

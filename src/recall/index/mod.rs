@@ -1,22 +1,28 @@
 //! The index: a fold of the log, sealed in segments, with the newest records in memory.
 
+mod embedding;
 mod manifest;
 mod state;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::Range;
 
 use zeroize::Zeroize;
 
+pub use embedding::{Making, Progress};
 pub use manifest::VERSION;
 use manifest::{Manifest, Named};
 pub use state::State;
+pub use vectors::{Unread, Vectors};
 
 use super::RecallError;
 use super::cache::ChunkCache;
 use super::contents::Contents;
+use super::meaning::Meaning;
 use super::segment::{Opened, Said, SealedSegment, VolatileSegment, merge, seal_volatile};
 use super::shelf::{Shelf, ShelfError};
 use super::source::{Posting, Source};
@@ -61,6 +67,9 @@ pub struct Index {
     /// Of the manifest, which lies behind by what the overlay holds.
     sealed_at: (u64, [u8; 32]),
     generation: Option<u64>,
+    vectors: Option<Vectors>,
+    /// A file of vectors did not open: they are as if there were none.
+    vectors_broken: Cell<bool>,
 }
 
 impl Index {
@@ -93,6 +102,7 @@ impl Index {
         index.state = manifest.state;
         index.seq = manifest.seq;
         index.sealed_at = (manifest.seq, manifest.link);
+        index.vectors = manifest.vectors;
         Ok(index)
     }
 
@@ -116,6 +126,8 @@ impl Index {
             seq: 0,
             sealed_at: (0, [0; 32]),
             generation: None,
+            vectors: None,
+            vectors_broken: Cell::new(false),
         }
     }
 
@@ -277,10 +289,7 @@ impl Index {
     }
 
     fn merge(&self, files: &[Named]) -> Result<Named, RecallError> {
-        let from = Opened {
-            shelf: &*self.shelf,
-            cache: &self.cache,
-        };
+        let from = self.opened();
         let mut opened = Vec::new();
         for named in files {
             opened.push(SealedSegment::open(from, named.file.clone())?);
@@ -309,13 +318,7 @@ impl Index {
                 opened.push((0, SealedSegment::open(from, one.file.clone())?.0));
             }
         }
-        let manifest = Manifest {
-            seq: self.seq,
-            link,
-            segments: named,
-            names: self.names.clone(),
-            state: self.state.clone(),
-        };
+        let manifest = self.manifest(named, (self.seq, link), self.vectors.as_ref());
         let bytes = manifest.to_bytes();
         self.generation = Some(self.shelf.replace_manifest(self.generation, &bytes)?);
         opened.append(&mut self.segments);
@@ -337,9 +340,36 @@ impl Index {
         Ok(())
     }
 
+    fn manifest(
+        &self,
+        segments: Vec<Named>,
+        (seq, link): (u64, [u8; 32]),
+        vectors: Option<&Vectors>,
+    ) -> Manifest {
+        Manifest {
+            seq,
+            link,
+            segments,
+            names: self.names.clone(),
+            state: self.state.clone(),
+            vectors: vectors.cloned(),
+        }
+    }
+
+    fn opened(&self) -> Opened<'_> {
+        Opened {
+            shelf: &*self.shelf,
+            cache: &self.cache,
+        }
+    }
+
     /// Removes files that no manifest names: of an interrupted flush, or merged since.
     fn remove_unnamed(&self) -> Result<(), RecallError> {
-        let named: HashSet<[u8; 16]> = self.segments.iter().map(|(_, s)| s.file.name).collect();
+        let words = self.segments.iter().map(|(_, segment)| &segment.file);
+        let named: HashSet<[u8; 16]> = words
+            .chain(self.vector_files())
+            .map(|file| file.name)
+            .collect();
         for name in self.shelf.list()? {
             if !named.contains(&name) {
                 self.shelf.remove(&name)?;
@@ -379,10 +409,7 @@ fn due(named: &[Named], merging: Merging) -> Option<Range<usize>> {
 
 impl Source for Index {
     fn postings(&self, term: &str, out: &mut Vec<Posting>) -> Result<(), RecallError> {
-        let from = Opened {
-            shelf: &*self.shelf,
-            cache: &self.cache,
-        };
+        let from = self.opened();
         for (base, segment) in &self.segments {
             segment.postings(from, term, *base, out)?;
         }
@@ -395,10 +422,7 @@ impl Source for Index {
     }
 
     fn frequency(&self, term: &str) -> Result<u32, RecallError> {
-        let from = Opened {
-            shelf: &*self.shelf,
-            cache: &self.cache,
-        };
+        let from = self.opened();
         let mut count = self.overlay.frequency(term)?;
         for (_, segment) in &self.segments {
             count = count.saturating_add(segment.find(from, term)?.map_or(0, |place| place.count));
@@ -408,10 +432,7 @@ impl Source for Index {
 
     fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError> {
         out.clear();
-        let from = Opened {
-            shelf: &*self.shelf,
-            cache: &self.cache,
-        };
+        let from = self.opened();
         let first = self
             .segments
             .partition_point(|(base, segment)| base + segment.footer.passages <= range.start);
@@ -434,6 +455,20 @@ impl Source for Index {
 
     fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    fn rows_of(&self, model: &str) -> u32 {
+        let known = self.vectors().filter(|vectors| vectors.model == model);
+        known.map_or(0, Vectors::rows)
+    }
+
+    fn likeness(
+        &self,
+        meaning: &Meaning,
+        range: Range<u32>,
+        each: &mut dyn FnMut(u32, f32),
+    ) -> Result<bool, RecallError> {
+        self.compare(meaning, range, each)
     }
 
     fn names(&self) -> &[String] {

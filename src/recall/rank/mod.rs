@@ -1,5 +1,6 @@
 //! The ranker: which messages answer a question.
 
+mod likeness;
 mod lists;
 mod passages;
 mod question;
@@ -10,6 +11,7 @@ mod tests;
 
 use std::collections::BinaryHeap;
 
+pub use likeness::rank_by_meaning;
 pub use passages::ALL_SCORED_MAX;
 pub use question::{DateWord, Question, TERMS_MAX, Term};
 
@@ -39,6 +41,7 @@ pub struct Weights {
     pub time: f64,
     pub number: f64,
     pub narrower: f64,
+    pub meaning: f64,
 }
 
 impl Default for Weights {
@@ -58,6 +61,7 @@ impl Default for Weights {
             time: 2.3,
             number: 1.4,
             narrower: 0.3,
+            meaning: 1.0,
         }
     }
 }
@@ -74,6 +78,8 @@ pub struct Scored {
     pub words: f64,
     /// The part of the question's weight that it, or its neighbours, share.
     pub coverage: f64,
+    /// How far it stands out by its meaning; 0 where there are no vectors.
+    pub meaning: f64,
     /// It holds a word of the question itself, or is by the person or of the day named there.
     pub own: bool,
 }
@@ -124,6 +130,7 @@ pub fn rank(
             score,
             words,
             coverage: f64::from(candidate.coverage),
+            meaning: 0.0,
             own: candidate.own,
         };
         if !allow(contents, &scored) {

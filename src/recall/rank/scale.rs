@@ -15,7 +15,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    fn new(count: f64, sum: f64, squares: f64) -> Spread {
+    pub(super) fn new(count: f64, sum: f64, squares: f64) -> Spread {
         let mean = sum / count.max(1.0);
         let variance = (squares / count.max(1.0) - mean * mean).max(0.0);
         let deviation = variance.sqrt();

@@ -1,3 +1,4 @@
+mod meaning;
 mod sealed;
 mod search;
 

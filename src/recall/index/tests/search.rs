@@ -154,7 +154,7 @@ fn only_what_bears_on_a_line_is_recalled() {
     let index = plain(&records);
     let recall = |line: &str, skipped: u64| {
         let all = Filter::default();
-        let hits = index.recall(line, &all, 5, &mut |seq| seq == skipped);
+        let hits = index.recall(&Query::plain(line), &all, 5, &mut |seq| seq == skipped);
         hits.unwrap()
     };
     let hits = recall("Which instrument does my sister play again? A bassoon?", 0);
