@@ -18,7 +18,9 @@ fn settings() -> Settings {
         temperature: None,
         budgets: Budgets::default(),
         system: None,
+        frame: None,
         use_memory: true,
+        learns: true,
         surface: Surface::Chat,
     }
 }

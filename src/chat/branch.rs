@@ -1,9 +1,9 @@
-//! What a person does to a conversation besides talking: titles, forks, roles; and what was typed
+//! What a person does to a conversation besides talking: titles, forks; and what was typed
 //! and said before, to offer it again.
 
 use super::error::ChatError;
 use super::session::{Opening, Session};
-use crate::model::{ConversationEvent, ConversationOp, Id, Record, RoleEvent, Text, Timestamp};
+use crate::model::{ConversationEvent, ConversationOp, Id, Record, Text, Timestamp};
 
 /// Lines that are offered again.
 const TYPED_MAX: usize = 1000;
@@ -41,25 +41,6 @@ impl Session {
             op,
         };
         self.append(&[Record::Conversation(event)])
-    }
-
-    /// Talks under another system prompt from here on: one that was given a name.
-    pub fn take_role(&mut self, name: &str) -> Result<(), ChatError> {
-        let prompt = self.buffer.fold.role(name).cloned();
-        let prompt = prompt.ok_or_else(|| ChatError::NoSuchRole(name.to_owned()))?;
-        self.settings.system = Some(prompt);
-        Ok(())
-    }
-
-    /// Keeps a system prompt under a name; without one, frees the name.
-    pub fn put_role(
-        &mut self,
-        name: &str,
-        prompt: Option<Text>,
-        at: Timestamp,
-    ) -> Result<(), ChatError> {
-        let name = Text::from(name);
-        self.append(&[Record::Role(RoleEvent { at, name, prompt })])
     }
 
     /// What the person typed lately, in any conversation, oldest first.

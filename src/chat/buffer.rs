@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Applied, Block, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role,
-    SessionEvent, SessionOp, Summary, Surface, Text, Timestamp, Usage, Work, WorkOp,
+    Summary, Text, Timestamp, Usage,
 };
 
 /// Conversations whose windows are kept.
@@ -88,9 +88,6 @@ pub struct Window {
     /// Messages that no summary stands for.
     #[serde(default)]
     pub unsummarised: u64,
-    /// The last message that an extraction has looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub extracted: Option<Id>,
     /// Messages there were in all.
     pub count: u64,
     #[serde(default)]
@@ -111,39 +108,7 @@ pub struct Buffer {
     /// Named system prompts.
     #[serde(default)]
     roles: BTreeMap<Text, Text>,
-    /// Chats that began and have not ended: running, or crashed.
-    #[serde(default)]
-    open_sessions: BTreeMap<Id, OpenSession>,
-    /// By conversation: extractions that were begun, or failed, and have not ended.
-    #[serde(default)]
-    owed: BTreeMap<Id, Owed>,
 }
-
-/// A chat without an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenSession {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conversation: Option<Id>,
-    /// Of the record that says it started.
-    pub seq: u64,
-}
-
-/// An extraction that is still to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owed {
-    pub work: Id,
-    /// The message before the first to look at; none: from the beginning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Id>,
-    /// How often it was begun.
-    pub tries: u32,
-}
-
-/// Extractions that are remembered as owed; what was said stays searchable in any case.
-const OWED_MAX: usize = 64;
-
-/// Sessions without an end that are remembered; older ones crashed long ago.
-const OPEN_SESSIONS_MAX: usize = 64;
 
 impl Buffer {
     pub fn window(&self, conversation: Id) -> Option<&Window> {
@@ -179,16 +144,6 @@ impl Buffer {
         let mut windows: Vec<(Id, &Window)> = self.windows.iter().map(|(id, w)| (*id, w)).collect();
         windows.sort_by_key(|(_, window)| std::cmp::Reverse(window.last_seq));
         windows
-    }
-
-    /// Sessions that have not ended, with their conversations.
-    pub fn open_sessions(&self) -> impl Iterator<Item = (Id, OpenSession)> + '_ {
-        self.open_sessions.iter().map(|(id, open)| (*id, *open))
-    }
-
-    /// Extractions that are owed, with their conversations.
-    pub fn owed(&self) -> impl Iterator<Item = (Id, Owed)> + '_ {
-        self.owed.iter().map(|(id, owed)| (*id, *owed))
     }
 
     fn message(&mut self, seq: u64, message: &Message) {
@@ -249,9 +204,6 @@ impl Buffer {
                         Some(_) => window.unsummarised.saturating_sub(dropped),
                         None => end as u64 + 1,
                     };
-                    if window.extracted.and_then(covered) > Some(end) {
-                        window.extracted = Some(*message);
-                    }
                     window.messages.truncate(end + 1);
                     window.last_seq = seq;
                     window.usage = Usage::default();
@@ -261,32 +213,11 @@ impl Buffer {
             }
             ConversationOp::Deleted => {
                 self.windows.remove(&event.id);
-                self.owed.remove(&event.id);
             }
             ConversationOp::Titled { .. }
             | ConversationOp::Archived
             | ConversationOp::Restored
             | ConversationOp::Unknown => {}
-        }
-    }
-
-    fn session(&mut self, seq: u64, event: &SessionEvent) {
-        if event.surface != Surface::Chat {
-            return;
-        }
-        match event.op {
-            SessionOp::Started => {
-                let conversation = event.conversation;
-                let open = OpenSession { conversation, seq };
-                self.open_sessions.insert(event.id, open);
-                if self.open_sessions.len() > OPEN_SESSIONS_MAX {
-                    self.open_sessions.pop_first();
-                }
-            }
-            SessionOp::Ended { .. } => {
-                self.open_sessions.remove(&event.id);
-            }
-            SessionOp::Unknown => {}
         }
     }
 
@@ -301,45 +232,6 @@ impl Buffer {
     }
 }
 
-impl Buffer {
-    fn work(&mut self, work: &Work) {
-        match &work.op {
-            WorkOp::ExtractionOwed {
-                conversation,
-                after,
-                answer,
-            } => {
-                let before = self.owed.get(conversation);
-                let tries = match before.filter(|owed| owed.after == *after) {
-                    // The answer of a try that was counted when it began.
-                    Some(owed) if answer.is_some() => owed.tries,
-                    Some(owed) => owed.tries.saturating_add(1),
-                    None => 1,
-                };
-                let owed = Owed {
-                    work: work.id,
-                    after: *after,
-                    tries,
-                };
-                self.owed.insert(*conversation, owed);
-                if self.owed.len() > OWED_MAX {
-                    self.owed.pop_first();
-                }
-            }
-            WorkOp::Done {
-                conversation: Some(conversation),
-                through,
-            } => {
-                self.owed.remove(conversation);
-                if let Some(window) = self.windows.get_mut(conversation) {
-                    window.extracted = through.or(window.extracted);
-                }
-            }
-            WorkOp::Done { .. } | WorkOp::Unknown => {}
-        }
-    }
-}
-
 impl Window {
     fn empty() -> Self {
         Window {
@@ -348,7 +240,6 @@ impl Window {
             summary: None,
             summarised: None,
             unsummarised: 0,
-            extracted: None,
             count: 0,
             usage: Usage::default(),
             local: false,
@@ -362,15 +253,13 @@ impl Fold for Buffer {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn apply(&mut self, seq: u64, record: &Record) -> Applied {
         match record {
             Record::Message(message) => self.message(seq, message),
             Record::Conversation(event) => self.conversation(seq, event),
-            Record::Session(event) => self.session(seq, event),
-            Record::Work(work) => self.work(work),
             Record::Summary(summary) => self.summary(summary),
             Record::Consent(consent) => {
                 self.consents.insert(consent.host.clone(), consent.granted);

@@ -177,7 +177,7 @@ pub(super) fn compose(parts: Ingredients<'_>, window_tokens: usize) -> Composed 
     }
     request.notes = parts.recalled.notes.clone();
     request.tools = parts.tools;
-    if settings.use_memory {
+    if settings.learns {
         // A server that takes no tools has its model report what is new in its text.
         request.instead_of_tools = UPDATE_INSTRUCTIONS.into();
     }

@@ -7,9 +7,10 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::sittings::{Sittings, Unread};
 use crate::model::{
     Applied, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role, Text,
-    Timestamp,
+    Timestamp, Work, WorkOp,
 };
 
 /// Characters of the first message that stand for a title until there is one.
@@ -40,6 +41,23 @@ pub struct Conversation {
     pub archived: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local: bool,
+    /// The last message that an extraction has looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<Id>,
+    /// An extraction that was begun, or failed, and has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<Owed>,
+}
+
+/// An extraction that is still to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    pub work: Id,
+    /// The message before the first to look at; none: from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Id>,
+    /// How often it was begun.
+    pub tries: u32,
 }
 
 impl Conversation {
@@ -59,6 +77,8 @@ impl Conversation {
 pub struct Conversations {
     #[serde(default)]
     all: BTreeMap<Id, Conversation>,
+    #[serde(default, skip_serializing_if = "Sittings::is_empty")]
+    sittings: Sittings,
 }
 
 /// What a shortened id stands for.
@@ -86,6 +106,19 @@ impl Conversations {
             .iter()
             .filter(|(_, conversation)| conversation.deleted)
             .map(|(id, _)| *id)
+    }
+
+    /// Extractions that are owed, the oldest conversation first.
+    pub fn owed(&self) -> impl Iterator<Item = (Id, Owed)> {
+        self.existing()
+            .filter_map(|(id, conversation)| Some((id, conversation.owed?)))
+    }
+
+    /// Where something was said that no pass has looked at, in sittings for which `of` says so.
+    pub(super) fn unread(&self, of: impl Fn(Id, bool) -> bool) -> Vec<Unread> {
+        let mut unread = self.sittings.unread(of);
+        unread.retain(|unread| self.find(unread.conversation).is_some_and(|c| !c.deleted));
+        unread
     }
 
     fn existing(&self) -> impl Iterator<Item = (Id, &Conversation)> {
@@ -150,6 +183,8 @@ impl Conversations {
             deleted: false,
             archived: false,
             local: false,
+            looked: None,
+            owed: None,
         });
         conversation.last_seq = seq;
         conversation
@@ -162,6 +197,43 @@ impl Conversations {
         conversation.started = conversation.started.min(message.at);
         if conversation.opening.is_none() && message.role == Role::User {
             conversation.opening = Some(opening(&message.plain()));
+        }
+        self.sittings.message(message);
+    }
+
+    fn work(&mut self, seq: u64, work: &Work) {
+        match &work.op {
+            WorkOp::ExtractionOwed {
+                conversation,
+                after,
+                answer,
+            } => {
+                let Some(conversation) = self.all.get_mut(conversation) else {
+                    return;
+                };
+                let tries = match conversation.owed.filter(|owed| owed.after == *after) {
+                    // The answer of a try that was counted when it began.
+                    Some(owed) if answer.is_some() => owed.tries,
+                    Some(owed) => owed.tries.saturating_add(1),
+                    None => 1,
+                };
+                conversation.owed = Some(Owed {
+                    work: work.id,
+                    after: *after,
+                    tries,
+                });
+            }
+            WorkOp::Done {
+                conversation: Some(id),
+                through,
+            } => {
+                if let Some(conversation) = self.all.get_mut(id) {
+                    conversation.owed = None;
+                    conversation.looked = through.or(conversation.looked);
+                }
+                self.sittings.looked(*id, *through, seq);
+            }
+            WorkOp::Done { .. } | WorkOp::Unknown => {}
         }
     }
 
@@ -177,7 +249,10 @@ impl Conversations {
                 conversation.forked = Some((*from, *message));
             }
             ConversationOp::Archived => conversation.archived = true,
-            ConversationOp::Deleted => conversation.deleted = true,
+            ConversationOp::Deleted => {
+                (conversation.deleted, conversation.owed) = (true, None);
+                self.sittings.deleted(event.id);
+            }
             ConversationOp::Restored => {
                 conversation.deleted = false;
                 conversation.archived = false;
@@ -209,13 +284,15 @@ impl Fold for Conversations {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn apply(&mut self, seq: u64, record: &Record) -> Applied {
         match record {
             Record::Message(message) => self.message(seq, message),
             Record::Conversation(event) => self.event(seq, event),
+            Record::Session(event) => self.sittings.session(seq, event),
+            Record::Work(work) => self.work(seq, work),
             Record::Unknown => return Applied::Unknown,
             _ => {}
         }

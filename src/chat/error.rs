@@ -19,6 +19,10 @@ pub enum ChatError {
     NothingSaid,
     #[error("no role is called {0}")]
     NoSuchRole(String),
+    #[error("the role {role} needs a value for {name}")]
+    MissingVariable { role: String, name: String },
+    #[error("the role {role} has no variable {name}")]
+    NoSuchVariable { role: String, name: String },
     #[error("this conversation is private to this machine and does not go to {host}")]
     PrivateConversation { host: String },
     #[error(transparent)]

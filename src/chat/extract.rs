@@ -13,6 +13,7 @@ use crate::provider::{JsonSchema, Provider, Request};
 
 use super::dictate::{Unanswered, dictate};
 use super::error::ChatError;
+use super::passes::Pass;
 use super::session::{Session, events};
 use super::transcript::transcript;
 use super::turn::audience_of;
@@ -21,18 +22,6 @@ use super::turn::audience_of;
 const PARTS_MAX: usize = 64;
 /// Of an answer that could not be read, what is kept.
 const KEPT_ANSWER_BYTES_MAX: usize = 64 * 1024;
-
-/// Turns of one conversation that are to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pass {
-    pub conversation: Id,
-    /// Looks at what stands behind this record.
-    after_seq: u64,
-    /// The work that is owed already, if it is.
-    work: Option<Id>,
-    /// How often it was tried.
-    pub tries: u32,
-}
 
 /// What became of a pass.
 #[derive(Debug)]
@@ -62,109 +51,6 @@ struct Line {
 }
 
 impl Session {
-    /// The passes over what was said in this sitting.
-    pub fn own_passes(&self) -> Vec<Pass> {
-        let spoken = self.spoken.iter();
-        let passes = spoken.map(|(id, seq)| self.pass_behind(*id, *seq));
-        passes.filter(|pass| self.is_news(pass)).collect()
-    }
-
-    /// The passes that are owed: those that failed, and those over sittings that broke off. Not of
-    /// conversations that are open elsewhere, as `is_open` tells.
-    pub fn owed_passes(
-        &mut self,
-        is_open: &mut dyn FnMut(Id) -> bool,
-    ) -> Result<Vec<Pass>, ChatError> {
-        let mut passes = Vec::new();
-        for (conversation, owed) in self.buffer.fold.owed().collect::<Vec<_>>() {
-            if self.spoken.contains_key(&conversation) || is_open(conversation) {
-                continue;
-            }
-            let after_seq = self.place_of(conversation, owed.after)?;
-            passes.push(Pass {
-                conversation,
-                after_seq,
-                work: Some(owed.work),
-                tries: owed.tries,
-            });
-        }
-        let open: Vec<_> = self.buffer.fold.open_sessions().collect();
-        for (id, sitting) in open {
-            let Some(conversation) = sitting.conversation.filter(|_| id != self.id()) else {
-                continue;
-            };
-            let known = passes.iter().any(|pass| pass.conversation == conversation);
-            if known || self.spoken.contains_key(&conversation) || is_open(conversation) {
-                continue;
-            }
-            let pass = self.pass_behind(conversation, sitting.seq);
-            if self.is_news(&pass) {
-                passes.push(pass);
-            }
-        }
-        Ok(passes)
-    }
-
-    /// The pass over one conversation, from where the last one ended, or over all of it.
-    pub fn pass_over(&mut self, conversation: Id, all: bool) -> Result<Pass, ChatError> {
-        let window = self.buffer.fold.window(conversation);
-        let looked = window.and_then(|window| window.extracted);
-        let after = looked.filter(|_| !all);
-        Ok(Pass {
-            conversation,
-            after_seq: self.place_of(conversation, after)?,
-            work: None,
-            tries: 0,
-        })
-    }
-
-    fn pass_behind(&self, conversation: Id, seq: u64) -> Pass {
-        let window = self.buffer.fold.window(conversation);
-        let looked = window.and_then(|window| {
-            let through = window.extracted?;
-            let mut messages = window.messages.iter();
-            Some(messages.find(|kept| kept.id == through)?.seq)
-        });
-        Pass {
-            conversation,
-            after_seq: seq.max(looked.unwrap_or(0)),
-            work: None,
-            tries: 0,
-        }
-    }
-
-    /// Whether anything stands behind where the pass begins.
-    fn is_news(&self, pass: &Pass) -> bool {
-        let window = self.buffer.fold.window(pass.conversation);
-        window.is_some_and(|window| {
-            let mut messages = window.messages.iter();
-            messages.any(|kept| kept.role == Role::User && kept.seq > pass.after_seq)
-        })
-    }
-
-    /// The number of a message; of the start of the conversation where it is not there (any more).
-    fn place_of(&mut self, conversation: Id, message: Option<Id>) -> Result<u64, ChatError> {
-        let conversations = self.conversations()?;
-        let Some(found) = conversations.fold.find(conversation) else {
-            return Ok(0);
-        };
-        let mut place = found.first_seq.saturating_sub(1);
-        if let Some(wanted) = message {
-            let mut each = |seq, message: Message| {
-                if message.id == wanted {
-                    place = seq;
-                }
-            };
-            transcript(
-                self.log.as_mut(),
-                &conversations.fold,
-                conversation,
-                &mut each,
-            )?;
-        }
-        Ok(place)
-    }
-
     /// Makes a pass: asks the model part by part and keeps what holds. `interrupt` ends it; what
     /// was found by then stays, and the rest stays owed.
     pub async fn extract(
@@ -187,18 +73,18 @@ impl Session {
         let mut after_seq = pass.after_seq;
         let mut announced = false;
         for _ in 0..PARTS_MAX {
-            let lines = self.lines_behind(pass.conversation, after_seq)?;
+            let lines = self.lines_behind(&pass, after_seq)?;
             let end = lines.last().map(|line| line.id).or(after);
             let Some(part) = Part::new(self, lines, audience, clock()) else {
                 // The person said nothing there.
-                if let Some(through) = end.filter(|_| announced || pass.work.is_some()) {
+                if let Some(through) = end {
                     let done = done_record(work, clock(), pass.conversation, through);
                     self.append(&[done])?;
                 }
                 break;
             };
             let (through, through_seq) = part.end();
-            let is_last = !self.is_more(pass.conversation, through_seq)?;
+            let is_last = !self.is_more(&pass, through_seq)?;
             let owed = |after, answer| {
                 work_record(work, clock(), pass.conversation, Owing { after, answer })
             };
@@ -282,7 +168,7 @@ impl Session {
             learnt: None,
             broke: None,
         };
-        let lines = self.lines_behind(pass.conversation, pass.after_seq)?;
+        let lines = self.lines_behind(&pass, pass.after_seq)?;
         let Some(part) = Part::new(self, lines, audience, now) else {
             return Ok(passed);
         };
@@ -319,11 +205,11 @@ impl Session {
     }
 
     /// The messages of a conversation behind a place, as far as one request may hold them.
-    fn lines_behind(&mut self, conversation: Id, seq: u64) -> Result<Vec<Line>, ChatError> {
+    fn lines_behind(&mut self, pass: &Pass, seq: u64) -> Result<Vec<Line>, ChatError> {
         let most = self.settings.window_tokens.saturating_mul(8);
         let (mut after, mut bytes) = (seq, 0);
         let mut lines = Vec::new();
-        while bytes <= most {
+        while bytes <= most && after < pass.last_seq {
             let batch = self.log.read(after)?;
             let Some(last) = batch.last() else { break };
             after = last.seq;
@@ -331,7 +217,7 @@ impl Session {
                 let Ok(Record::Message(message)) = entry.record() else {
                     continue;
                 };
-                if message.conversation != conversation || bytes > most {
+                if message.conversation != pass.conversation || bytes > most {
                     continue;
                 }
                 let text = words_of(&message);
@@ -348,12 +234,12 @@ impl Session {
         Ok(lines)
     }
 
-    fn is_more(&mut self, conversation: Id, seq: u64) -> Result<bool, ChatError> {
-        let window = self.buffer.fold.window(conversation);
+    fn is_more(&mut self, pass: &Pass, seq: u64) -> Result<bool, ChatError> {
+        let window = self.buffer.fold.window(pass.conversation);
         let last = window.and_then(|window| window.messages.back());
         match last {
-            Some(last) => Ok(last.seq > seq),
-            None => Ok(!self.lines_behind(conversation, seq)?.is_empty()),
+            Some(last) => Ok(last.seq.min(pass.last_seq) > seq),
+            None => Ok(!self.lines_behind(pass, seq)?.is_empty()),
         }
     }
 

@@ -1,8 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::Conversations;
-use crate::model::{Block, Consent, ConversationEvent};
+use crate::chat::{Conversations, Owed};
+use crate::model::{
+    Block, Consent, ConversationEvent, SessionEvent, SessionOp, Surface, Work, WorkOp,
+};
 
 fn at(seq: u64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seq as i64).unwrap()
@@ -93,45 +95,26 @@ fn a_fork_begins_with_the_messages_up_to_its_point() {
     assert_eq!(buffer.window(id(1)).unwrap().messages.len(), 6);
 }
 
+fn session(n: u64, conversation: u64, op: SessionOp) -> Record {
+    Record::Session(SessionEvent {
+        id: id(n),
+        at: at(n),
+        surface: Surface::Chat,
+        conversation: Some(id(conversation)),
+        op,
+    })
+}
+
 #[test]
-fn consents_and_open_sessions_are_known() {
-    let session = |n, op| {
-        let conversation = Some(id(1));
-        Record::Session(SessionEvent {
-            id: id(n),
-            at: at(n),
-            surface: Surface::Chat,
-            conversation,
-            op,
-        })
-    };
+fn consents_are_known() {
     let consent = Consent {
         at: at(0),
         host: "api.example.org".into(),
         granted: true,
     };
-    let ended = SessionOp::Ended {
-        messages: 0,
-        memories: 0,
-    };
-    let buffer = folded(&[
-        Record::Consent(consent),
-        session(1, SessionOp::Started),
-        session(2, SessionOp::Started),
-        session(1, ended),
-    ]);
+    let buffer = folded(&[Record::Consent(consent)]);
     assert_eq!(buffer.consent("api.example.org"), Some(true));
     assert_eq!(buffer.consent("elsewhere"), None);
-    assert_eq!(
-        buffer.open_sessions().collect::<Vec<_>>(),
-        [(
-            id(2),
-            OpenSession {
-                conversation: Some(id(1)),
-                seq: 3
-            }
-        )]
-    );
 }
 
 fn owes(conversation: u64, after: Option<u64>, answer: Option<&str>) -> Record {
@@ -165,15 +148,18 @@ fn an_extraction_is_owed_until_it_is_done() {
         owes(1, None, Some("nonsense")),
         owes(1, None, None),
     ];
-    let mut buffer = folded(&records);
-    let owed: Vec<(Id, Owed)> = buffer.owed().collect();
+    let mut list = Conversations::default();
+    for (i, record) in records.iter().enumerate() {
+        assert_eq!(list.apply(i as u64 + 1, record), Applied::Known);
+    }
+    let owed: Vec<(Id, Owed)> = list.owed().collect();
     assert_eq!((owed.len(), owed[0].0, owed[0].1.tries), (1, id(1), 2));
     // A part was looked at: the rest is begun anew.
-    let _ = buffer.apply(5, &owes(1, Some(1000), None));
-    assert_eq!(buffer.owed().next().unwrap().1.tries, 1);
-    let _ = buffer.apply(6, &done(1, 1000));
-    assert_eq!(buffer.owed().count(), 0);
-    assert_eq!(buffer.window(id(1)).unwrap().extracted, Some(id(1000)));
+    let _ = list.apply(5, &owes(1, Some(1000), None));
+    assert_eq!(list.owed().next().unwrap().1.tries, 1);
+    let _ = list.apply(6, &done(1, 1000));
+    assert_eq!(list.owed().count(), 0);
+    assert_eq!(list.find(id(1)).unwrap().looked, Some(id(1000)));
 }
 
 #[test]
@@ -213,6 +199,9 @@ fn any_record() -> impl Strategy<Value = Record> {
         1 => (0_u64..50, op).prop_map(|(c, op)| event(c, c, op)),
         1 => (0_u64..50, 0_u64..80).prop_map(|(c, m)| owes(c, Some(1000 + m), None)),
         1 => (0_u64..50, 0_u64..80).prop_map(|(c, m)| done(c, 1000 + m)),
+        1 => (0_u64..9, 0_u64..50).prop_map(|(n, c)| session(n, c, SessionOp::Started)),
+        1 => (0_u64..9, 0_u64..50).prop_map(|(n, c)| session(n, c, SessionOp::Turned)),
+        1 => (0_u64..9).prop_map(|n| session(n, n, SessionOp::Ended { messages: 0, memories: 0 })),
         1 => Just(Record::Purged),
     ]
 }

@@ -1,6 +1,6 @@
 //! One sitting: the open log, its folds, and the conversation that is being had.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::memory::{Audience, Budgets, Context, Memory, Standing};
 use crate::model::{
@@ -14,6 +14,7 @@ use super::buffer::{Buffer, Kept, Window};
 use super::conversations::{Conversations, FoundConversation};
 use super::error::ChatError;
 use super::recall::Recall;
+use super::role::Frame;
 use super::transcript::transcript;
 
 /// What a person set for a sitting.
@@ -26,7 +27,12 @@ pub struct Settings {
     pub budgets: Budgets,
     /// In place of the usual system prompt.
     pub system: Option<Text>,
+    /// What the person says is put into it.
+    pub frame: Option<Frame>,
+    /// What is remembered goes into the prompt,
     pub use_memory: bool,
+    /// and what is said may be remembered.
+    pub learns: bool,
     pub surface: Surface,
 }
 
@@ -86,8 +92,8 @@ pub struct Session {
     pub(super) messages: u64,
     pub(super) memories: u64,
     news: News,
-    /// Conversations that were spoken in during this sitting, and where in the log that began.
-    pub(super) spoken: BTreeMap<Id, u64>,
+    /// Conversations that were spoken in during this sitting.
+    spoken: BTreeSet<Id>,
     /// What finds earlier moments; none in incognito.
     pub(super) recall: Option<Recall>,
 }
@@ -117,7 +123,7 @@ impl Session {
             messages: 0,
             memories: 0,
             news: News::default(),
-            spoken: BTreeMap::new(),
+            spoken: BTreeSet::new(),
             recall,
         };
         session.turn_to(opening)?;
@@ -329,6 +335,8 @@ impl Session {
         let mut records = Vec::new();
         if !self.started {
             records.push(self.session_record(now, SessionOp::Started));
+        } else if !self.spoken.contains(&self.conversation) {
+            records.push(self.session_record(now, SessionOp::Turned));
         }
         if !self.begun {
             let private = self.local.then_some(Privacy::Local);
@@ -346,12 +354,8 @@ impl Session {
         records
     }
 
-    pub(super) fn note_speaking(&mut self) {
-        let end = self.buffer.at().seq;
-        self.spoken.entry(self.conversation).or_insert(end);
-    }
-
     pub(super) fn has_begun(&mut self) {
+        self.spoken.insert(self.conversation);
         self.started = true;
         self.begun = true;
     }

@@ -81,6 +81,10 @@ impl Provider for Scripted {
         }
     }
 
+    fn preview(&self, _request: &Request) -> Option<crate::provider::Preview> {
+        None
+    }
+
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
@@ -107,7 +111,9 @@ pub(super) fn settings() -> Settings {
         temperature: None,
         budgets: Budgets::default(),
         system: None,
+        frame: None,
         use_memory: true,
+        learns: true,
         surface: Surface::Chat,
     }
 }

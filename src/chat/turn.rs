@@ -44,7 +44,8 @@ impl Session {
     }
 
     /// The same, with files: only what the person typed can hold up a memory. Each of `files` is
-    /// stored once, right before the message that names it.
+    /// stored once, right before the message that names it. Under a role that frames what is said,
+    /// the framed words are the message.
     pub fn say_with(
         &mut self,
         content: Vec<Block>,
@@ -56,10 +57,12 @@ impl Session {
         if message.plain().trim().is_empty() {
             return Err(ChatError::EmptyPrompt);
         }
+        if let Some(frame) = &self.settings.frame {
+            frame.put_around(&mut message.content);
+        }
         let mut records = self.beginnings(now);
         records.extend(files.into_iter().map(Record::Attachment));
         records.push(Record::Message(message));
-        self.note_speaking();
         self.append(&records)?;
         self.has_begun();
         self.messages += 1;
@@ -155,7 +158,7 @@ impl Session {
         message.model = Some(model);
         message.usage = reply.usage;
         message.stop = Some(reply.stop);
-        let teaches = reply.stop.is_complete() && self.settings.use_memory;
+        let teaches = reply.stop.is_complete() && self.settings.learns;
         let (accepted, learnt) = self.append_judged(&mut |session| {
             let accepted = match teaches {
                 true => session.judge(&reply.proposals, now)?,

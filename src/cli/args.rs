@@ -9,6 +9,7 @@ pub(super) use super::house_args::{
     ConfigAction, IndexArgs, KeysAction, ProfileAction, RolesAction, StatsArgs,
 };
 pub(super) use super::memory_args::{AskModel, ConsolidateArgs, ExtractArgs};
+pub(super) use super::talk_args::{AskArgs, ChatArgs, Talk};
 use crate::keeper::LIMIT;
 
 /// A private chat agent that remembers, and whose memory only its owner can read.
@@ -110,6 +111,10 @@ pub(super) enum Command {
     /// The process that holds the vault open; started by `unlock`
     #[command(hide = true)]
     KeeperServe(UnlockArgs),
+    /// The text of the PDF on standard input; started to read an attachment
+    #[cfg(feature = "pdf")]
+    #[command(hide = true)]
+    PdfText,
     /// What can be known without the passphrase
     Status,
     /// Check every byte of the vault
@@ -170,7 +175,7 @@ pub(super) enum Command {
         /// A directory that is there
         dir: Option<PathBuf>,
     },
-    /// Print completions for a shell
+    /// Print completions for a shell; what lies in the vault is completed while it is unlocked
     Completions {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
@@ -324,66 +329,6 @@ pub(super) struct InitArgs {
     /// Also make a recovery code, printed once
     #[arg(id = "with_recovery_code", long = "with-recovery-code")]
     pub with_recovery_code: bool,
-}
-
-#[derive(Args, Default, Clone)]
-pub(super) struct Talk {
-    /// Continue the last conversation
-    #[arg(short = 'c', long = "continue", group = "which")]
-    pub continue_last: bool,
-    /// Continue the conversation whose id begins so
-    #[arg(long, value_name = "ID", group = "which")]
-    pub cid: Option<String>,
-    /// Continue, or start, the conversation of this name
-    #[arg(short, long, value_name = "NAME", group = "which")]
-    pub session: Option<String>,
-    /// Start a new conversation
-    #[arg(long, group = "which")]
-    pub new: bool,
-    /// The model, as provider/model
-    #[arg(short, long, value_name = "MODEL")]
-    pub model: Option<String>,
-    /// A system prompt in place of the usual one
-    #[arg(long, value_name = "TEXT")]
-    pub system: Option<String>,
-    /// A named system prompt; agent roles shows them
-    #[arg(short, long, value_name = "NAME", conflicts_with = "system")]
-    pub role: Option<String>,
-    /// Incognito: nothing is read from the vault or written anywhere
-    #[arg(short = 'n', long)]
-    pub incognito: bool,
-    /// Leave long-term memory out, and learn nothing
-    #[arg(long)]
-    pub no_memory: bool,
-    /// Show replies as they are written, not drawn as Markdown
-    #[arg(long)]
-    pub no_markdown: bool,
-    /// A text file to put before the message, or a picture beside it (repeatable)
-    #[arg(short, long = "attach", value_name = "FILE")]
-    pub attach: Vec<PathBuf>,
-}
-
-#[derive(Args, Default, Clone)]
-pub(super) struct ChatArgs {
-    #[command(flatten)]
-    pub talk: Talk,
-}
-
-#[derive(Args, Clone)]
-pub(super) struct AskArgs {
-    /// The question; standard input is put behind it
-    pub prompt: Vec<String>,
-    #[command(flatten)]
-    pub talk: Talk,
-    /// Print the answer when it is complete
-    #[arg(long)]
-    pub no_stream: bool,
-    /// Print only the first block of code in the answer; all of it, if there is none
-    #[arg(short = 'x', long, conflicts_with = "json")]
-    pub extract: bool,
-    /// Let the words go to the model's host without asking
-    #[arg(short, long)]
-    pub yes: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::args::AskArgs;
 use super::attach::{self, Bundle};
 use super::consent::{Circumstances, look_for_secrets, obtain};
+use super::dry_run;
 use super::failure::Failure;
 use super::lines::piped;
 use super::meaning;
@@ -21,7 +22,7 @@ use crate::model::{Block, Id, MemoryOp, Stop, Surface, Text, Usage};
 use crate::provider::Why;
 use crate::vault::ProviderKeys;
 
-/// An answer as `--json` shows it.
+/// An answer as `--json` shows it, and the last line of `--stream-json`.
 #[derive(Serialize)]
 struct Shape<'a> {
     conversation: Id,
@@ -33,15 +34,38 @@ struct Shape<'a> {
     stop: Option<Stop>,
 }
 
+/// What `--stream-json` says once the answer is there.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line<'a> {
+    /// Something that was learnt from the answer.
+    Memory {
+        item: &'a Shown<'a>,
+    },
+    Usage {
+        usage: Usage,
+    },
+    Answer(&'a Shape<'a>),
+}
+
 pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     let Bundle { content, images } = prompt(&args)?;
+    if args.dry_run {
+        return dry_run::show(&shell, &args.talk, Bundle { content, images });
+    }
     let settings = talk::settings(&shell, &args.talk, Surface::Ask);
-    let (mut session, keys) = if args.talk.incognito {
+    let (mut session, keys) = if args.talk.with_memory {
+        let mut vault = shell.open_to_look()?;
+        let keys = vault.provider_keys()?;
+        let session = talk::incognito_on(&shell, vault, settings, &args.talk)?;
+        (session, keys)
+    } else if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default())
     } else {
         let mut vault = shell.open_to_write()?;
         let keys = vault.provider_keys()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::New);
+        let vault = Box::new(vault);
         let mut session = talk::session(&shell, vault, settings, opening)?;
         meaning::attach(&shell, &mut session, &keys);
         (session, keys)
@@ -55,7 +79,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
             name.replace("offline/offline", "offline")
         ));
     }
-    if !args.talk.incognito {
+    if !args.talk.incognito || args.talk.with_memory {
         let circumstances = Circumstances {
             why: &chosen.why,
             yes: args.yes,
@@ -74,17 +98,21 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         }
     }
     session.say_with(content, images, now())?;
-    let held = shell.global.json || args.no_stream || args.extract;
-    let display = if held {
-        Display::Held
-    } else {
-        Display::of(&shell, args.talk.no_markdown)
+    let display = match args.stream_json {
+        true => Display::Lines,
+        false if shell.global.json || args.no_stream || args.extract => Display::Held,
+        false => Display::of(&shell, args.talk.no_markdown),
     };
     let Answered { answer, timing } = talk::answer(&shell, &mut session, &chosen, display)?;
     let markdown = !args.talk.no_markdown && shell.config.markdown;
     match args.extract {
         true => show_code(&shell, &answer)?,
-        false => show(&shell, &session, &answer, held.then_some(markdown))?,
+        false if shell.global.json => show_json(&session, &answer, display)?,
+        false => show(
+            &shell,
+            &answer,
+            (display == Display::Held).then_some(markdown),
+        )?,
     }
     if shell.global.verbose {
         reply::say_summary(&shell, &answer, timing);
@@ -127,37 +155,41 @@ fn prompt(args: &AskArgs) -> Result<Bundle, Failure> {
     Ok(bundle)
 }
 
-/// Shows an answer, or what is still to be shown of one. `held`: nothing was shown as it came, and
-/// whether it is to be drawn as Markdown.
-fn show(
-    shell: &Shell,
-    session: &Session,
-    answer: &Answer,
-    held: Option<bool>,
-) -> Result<(), Failure> {
-    let text = answer
-        .message
-        .as_ref()
-        .map(|message| message.plain())
-        .unwrap_or_default();
-    if shell.global.json {
-        let learnt = answer.accepted.ops.iter().filter_map(|op| match op {
-            MemoryOp::Add { item }
-            | MemoryOp::Supersede { item, .. }
-            | MemoryOp::Merge { item, .. } => Some(Shown::from(item)),
-            _ => None,
-        });
-        let message = answer.message.as_ref();
-        return print_json(&Shape {
-            conversation: session.conversation(),
-            message: message.map_or(Id::NIL, |message| message.id),
-            text: &text,
-            memory: learnt.collect(),
-            model: message.and_then(|message| message.model.as_deref()),
-            usage: message.and_then(|message| message.usage),
-            stop: message.and_then(|message| message.stop),
-        });
+/// Shows an answer as JSON; the lines of a stream before it say what came of it.
+fn show_json(session: &Session, answer: &Answer, display: Display) -> Result<(), Failure> {
+    let message = answer.message.as_ref();
+    let text = message.map(|message| message.plain()).unwrap_or_default();
+    let learnt = answer.accepted.ops.iter().filter_map(|op| match op {
+        MemoryOp::Add { item }
+        | MemoryOp::Supersede { item, .. }
+        | MemoryOp::Merge { item, .. } => Some(Shown::from(item)),
+        _ => None,
+    });
+    let shape = Shape {
+        conversation: session.conversation(),
+        message: message.map_or(Id::NIL, |message| message.id),
+        text: &text,
+        memory: learnt.collect(),
+        model: message.and_then(|message| message.model.as_deref()),
+        usage: message.and_then(|message| message.usage),
+        stop: message.and_then(|message| message.stop),
+    };
+    if display != Display::Lines {
+        return print_json(&shape);
     }
+    let items = shape.memory.iter();
+    items
+        .map(|item| Line::Memory { item })
+        .chain(shape.usage.map(|usage| Line::Usage { usage }))
+        .chain([Line::Answer(&shape)])
+        .try_for_each(|line| print_json(&line))
+}
+
+/// Shows what is still to be shown of an answer. `held`: nothing was shown as it came, and whether
+/// it is to be drawn as Markdown.
+fn show(shell: &Shell, answer: &Answer, held: Option<bool>) -> Result<(), Failure> {
+    let message = answer.message.as_ref();
+    let text = message.map(|message| message.plain()).unwrap_or_default();
     if let Some(markdown) = held {
         print_whole(shell, &text, markdown)?;
     }

@@ -1,4 +1,5 @@
-//! Files that go with a message: text is put before it, a picture goes beside it.
+//! Files that go with a message: text, also that of a PDF, is put before it, a picture goes beside
+//! it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use super::output::one_line;
 use crate::model::{Attachment, Block, Id, Text, Timestamp};
 
 const BYTES_MAX: usize = 8 << 20;
+/// A PDF may be longer than its text.
+const READ_BYTES_MAX: usize = 32 << 20;
 /// What every provider takes, in base64.
 const IMAGE_BYTES_MAX: usize = 5 << 20;
 
@@ -88,21 +91,36 @@ fn read(path: &Path) -> Result<File, Failure> {
     };
     let file = std::fs::File::open(path).map_err(|_| fail("it cannot be opened"))?;
     let mut bytes = Vec::new();
-    file.take(BYTES_MAX as u64 + 1)
+    file.take(READ_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| fail("it cannot be read"))?;
+    if bytes.starts_with(b"%PDF-") {
+        return pdf(bytes).map(File::Text).map_err(fail);
+    }
     if bytes.len() > BYTES_MAX {
         return Err(fail("it is longer than 8 MiB"));
     }
     match media(&bytes) {
         Some(_) if bytes.len() > IMAGE_BYTES_MAX => Err(fail("the picture is larger than 5 MiB")),
         Some(media) => Ok(File::Image { media, bytes }),
-        None if bytes.starts_with(b"%PDF-") => Err(fail("it is a PDF, of which only text is read")),
         None => match String::from_utf8(bytes) {
             Ok(text) => Ok(File::Text(Text::new(text))),
             Err(_) => Err(fail("it is neither text in UTF-8 nor a picture")),
         },
     }
+}
+
+#[cfg(feature = "pdf")]
+fn pdf(bytes: Vec<u8>) -> Result<Text, &'static str> {
+    match bytes.len() > READ_BYTES_MAX {
+        true => Err("it is longer than 32 MiB"),
+        false => super::pdf::text(bytes, BYTES_MAX),
+    }
+}
+
+#[cfg(not(feature = "pdf"))]
+fn pdf(_: Vec<u8>) -> Result<Text, &'static str> {
+    Err("it is a PDF, and this build reads none: its crate is left out")
 }
 
 /// The pictures that models take, told by their first bytes.
@@ -148,10 +166,8 @@ mod tests {
 
     #[test]
     fn what_no_model_takes_is_refused_with_its_reason() {
-        for (bytes, why) in [(&b"%PDF-1.7 ..."[..], "PDF"), (b"\xff\xfe\x00", "neither")] {
-            let (_dir, path) = file(bytes);
-            assert!(check(&path).unwrap_err().to_string().contains(why));
-        }
+        let (_dir, path) = file(b"\xff\xfe\x00");
+        assert!(check(&path).unwrap_err().to_string().contains("neither"));
         let mut large = b"GIF89a".to_vec();
         large.resize(IMAGE_BYTES_MAX + 1, 0);
         let (_dir, path) = file(&large);

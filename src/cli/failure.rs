@@ -107,6 +107,8 @@ pub(super) enum Failure {
     },
     #[error("there is no such hit: search first")]
     NoSuchHit,
+    #[error("this is incognito: nothing is changed in the vault")]
+    Incognito,
     #[error("nothing was changed in memory that could be taken back")]
     NothingToUndo,
     #[error("a role's name is 1 to 64 visible characters without blanks")]
@@ -207,6 +209,9 @@ impl Failure {
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
             Failure::Usage(_) | Failure::Config(_) | Failure::KdfOption(_) => 2,
             Failure::NotADate(_) => 2,
+            Failure::Chat(ChatError::MissingVariable { .. } | ChatError::NoSuchVariable { .. }) => {
+                2
+            }
             Failure::AnswerStopped | Failure::ModelAnswer(_) => 20,
             Failure::Transfer(TransferError::Vault(error)) => vault_code(error),
             Failure::Transfer(TransferError::Write(error))
@@ -279,6 +284,7 @@ impl Failure {
             Failure::Chat(ChatError::Provider(error)) => provider_hint(error)?,
             Failure::Chat(ChatError::NoSuchConversation(_)) => "agent history list shows them",
             Failure::Chat(ChatError::AmbiguousConversation { .. }) => "type more of the id",
+            Failure::Chat(ChatError::EmptyPrompt) => "say it behind `agent ask`, or pipe it in",
             Failure::Chat(ChatError::NothingToContinue) => "leave -c out to start one",
             Failure::Chat(ChatError::PrivateConversation { .. }) => {
                 "use a model on this machine (-m ollama/…), or start another conversation (--new)"
@@ -299,13 +305,21 @@ impl Failure {
             Failure::PassphraseFileOpen { path, .. } => {
                 return Some(format!("chmod 600 {}", path.display()));
             }
+            Failure::Chat(ChatError::MissingVariable { name, .. }) => {
+                return Some(format!("say what it stands for: -p {name}=VALUE"));
+            }
+            Failure::Chat(ChatError::NoSuchVariable { role, .. }) => {
+                return Some(format!(
+                    "agent roles show {role} shows those it has, as {{{{NAME}}}}"
+                ));
+            }
             Failure::Chat(ChatError::NoSuchRole(_)) => "agent roles list shows them",
             Failure::NeedsScreen => "agent memory list and agent history list print the same",
             Failure::NotOnlyAVault(_) => "agent doctor names what else is there",
             Failure::NotSure => "say --yes, or type the profile's name",
             Failure::NoScratch => "write the message at the prompt: Alt-Enter begins a new line",
             Failure::Attachment { what, .. } if what.contains("PDF") => {
-                "make text of it first, as with pdftotext FILE, and attach that"
+                "where there is another way to its text, attach that"
             }
             Failure::Chat(ChatError::Meaning(EmbedError::NoFiles)) => {
                 "build with --features local-embeddings, or name a server's model"

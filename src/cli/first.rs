@@ -24,7 +24,10 @@ pub(super) fn offer_vault(shell: &mut Shell, missing: Failure) -> Result<Opened,
         return Err(missing);
     }
     let (vault, _) = init::make(shell, &InitArgs::default())?;
-    complain("Done. From now on, everything said here is sealed with your passphrase.");
+    complain(
+        "Done. From now on, everything said here is sealed with your passphrase. A second way in, \
+         on paper: agent slots add-recovery.",
+    );
     let mut opened = Opened::Vault(Box::new(vault));
     let nobody = talk::choose(shell, None, &ProviderKeys::default())?;
     if nobody.why == Why::NothingConfigured {

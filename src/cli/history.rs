@@ -185,9 +185,13 @@ fn change(
         at,
         op: op.clone(),
     };
-    let records: Vec<Record> = ids.iter().map(event).map(Record::Conversation).collect();
+    let events: Vec<ConversationEvent> = ids.iter().map(event).collect();
+    let records: Vec<Record> = events.iter().cloned().map(Record::Conversation).collect();
     vault.append(&records)?;
     view.catch_up(vault)?;
+    if shell.global.json {
+        return print_json(&events);
+    }
     for id in ids {
         shell.note(&format!("{}: {done}", view.fold.short_id(id)));
     }

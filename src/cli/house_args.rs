@@ -30,7 +30,8 @@ pub(super) enum RolesAction {
     List,
     /// Print one
     Show { name: String },
-    /// Keep a system prompt under a name; without words, it is piped in or written in $EDITOR
+    /// Keep a system prompt under a name; without words, it is piped in or written in $EDITOR.
+    /// {{NAME}} in it is a variable; where {{input}} stands, what is said goes
     Add { name: String, prompt: Vec<String> },
     /// Change one in $EDITOR, or by what is piped in
     Edit { name: String },

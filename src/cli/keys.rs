@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::args::KeysAction;
@@ -22,7 +23,8 @@ pub(super) fn run(shell: Shell, action: KeysAction) -> Result<ExitCode, Failure>
             let key = ask(&name)?;
             let key = Zeroizing::new(key.expose().to_owned());
             vault.put_provider_key(&name, key)?;
-            shell.note(&format!("Sealed the key for {name}."));
+            let line = format!("Sealed the key for {name}.");
+            shell.done(&line, &json!({ "name": name }))?;
         }
         KeysAction::List => {
             let keys = shell.open()?.provider_keys()?;
@@ -38,7 +40,8 @@ pub(super) fn run(shell: Shell, action: KeysAction) -> Result<ExitCode, Failure>
             if !vault.remove_provider_key(&name)? {
                 return Err(Failure::NoSuchKey(name));
             }
-            shell.note(&format!("Removed the key for {name}."));
+            let line = format!("Removed the key for {name}.");
+            shell.done(&line, &json!({ "name": name, "removed": true }))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -13,7 +13,9 @@ mod chart;
 mod chat;
 mod checkup;
 mod compaction;
+mod complete;
 mod consent;
+mod dry_run;
 mod editor;
 mod failure;
 mod first;
@@ -31,6 +33,8 @@ mod memory_args;
 mod mend;
 mod output;
 mod passphrase;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod plain_file;
 mod profile;
 mod rekey;
@@ -44,6 +48,7 @@ mod stats;
 mod stats_page;
 mod status;
 mod talk;
+mod talk_args;
 mod transfer;
 mod watch;
 mod why;
@@ -69,14 +74,23 @@ pub fn run() -> ExitCode {
         output::print_line(VERSION).ok();
         return ExitCode::SUCCESS;
     }
+    if let Some(code) = complete::answered() {
+        return code;
+    }
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(error),
     };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let mut cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => return usage(error),
     };
+    match &cli.command {
+        Some(Command::Ask(ask)) => cli.global.json |= ask.stream_json,
+        #[cfg(feature = "pdf")]
+        Some(Command::PdfText) => return pdf::serve(),
+        _ => {}
+    }
     let json = cli.global.json;
     let shell = match &cli.command {
         Some(Command::Config {
@@ -133,6 +147,9 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Unlock(args)) => keeper::unlock(&shell, &args),
         Some(Command::Lock) => keeper::lock(&shell),
         Some(Command::KeeperServe(args)) => keeper::serve(&shell, &args),
+        // It was answered before there was a shell: it is given no home.
+        #[cfg(feature = "pdf")]
+        Some(Command::PdfText) => Ok(pdf::serve()),
         Some(Command::Status) => status::status(&shell),
         Some(Command::Verify(args)) => status::verify(shell, &args),
         Some(Command::Repair) => mend::repair(&shell),
@@ -151,7 +168,7 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Roles { action }) => roles::run(&shell, action),
         Some(Command::Profile { action }) => profile::run(shell, action),
         Some(Command::Man { dir }) => settings::man(&shell, dir.as_deref()),
-        Some(Command::Completions { shell: kind }) => settings::completions(kind),
+        Some(Command::Completions { shell: kind }) => complete::script(kind),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use super::failure::Failure;
 
@@ -83,9 +84,38 @@ pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure
     print_json_line(&text)
 }
 
+/// Breaks lines between words, where a terminal would break them within one.
+fn wrapped(text: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut column = 0;
+    for piece in text.split_inclusive(['\n', ' ']) {
+        let word = piece.trim_end_matches(['\n', ' ']);
+        let wide = word.width();
+        let fits = column + wide <= columns;
+        if !fits && column > 0 && out.ends_with(' ') && !out.trim_end_matches(' ').is_empty() {
+            let end = out.trim_end_matches(' ').len();
+            // What begins a line, or is set in columns, keeps its blanks.
+            if out.len() - end == 1 {
+                out.truncate(end);
+                out.push('\n');
+                column = 0;
+            }
+        }
+        out.push_str(piece);
+        column = match piece.ends_with('\n') {
+            true => 0,
+            false => column + piece.width(),
+        };
+    }
+    out
+}
+
 /// Writes one line to stderr; there is nobody to tell if that fails.
 pub(super) fn complain(text: &str) {
     let mut line = harmless(text);
+    if stderr_is_terminal() {
+        line = wrapped(&line, stderr_columns());
+    }
     line.push('\n');
     io::stderr().lock().write_all(line.as_bytes()).ok();
 }
@@ -108,6 +138,11 @@ pub(super) fn stderr_is_terminal() -> bool {
 
 pub(super) fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
+}
+
+fn stderr_columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    size.map_or(80, |size| usize::from(size.ws_col).max(20))
 }
 
 /// Columns of the terminal that stdout, or else stderr, is; 80 where nobody knows.
@@ -164,6 +199,20 @@ mod tests {
         assert_eq!(harmless(hostile), "a[31mred]0;title2Jtxt\tb\nc");
         assert_eq!(harmless("Zürich 🙂 日本語"), "Zürich 🙂 日本語");
         assert_eq!(one_line(" a\n b\x1b\tc "), "a b c");
+    }
+
+    #[test]
+    fn a_line_breaks_between_words_and_columns_stay() {
+        assert_eq!(wrapped("one two three", 8), "one two\nthree");
+        assert_eq!(wrapped("one two", 7), "one two");
+        assert_eq!(wrapped("a\nbb cc", 4), "a\nbb\ncc");
+        assert_eq!(
+            wrapped("  /x        does it so", 14),
+            "  /x        does\nit so"
+        );
+        assert_eq!(wrapped("verylongword", 4), "verylongword");
+        assert_eq!(wrapped("日本 語", 4), "日本\n語");
+        assert_eq!(wrapped("", 4), "");
     }
 
     #[test]

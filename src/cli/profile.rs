@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::ProfileAction;
 use super::failure::Failure;
@@ -44,7 +45,8 @@ fn place(shell: &Shell, name: &str) -> Result<PathBuf, Failure> {
     Ok(shell.paths.profiles_dir.join(profile.to_string()))
 }
 
-fn list(shell: &Shell) -> Result<ExitCode, Failure> {
+/// The profiles there are, by name.
+fn rows(shell: &Shell) -> Vec<Row> {
     let entries = fs::read_dir(&shell.paths.profiles_dir);
     let entries = entries.into_iter().flatten().flatten();
     let mut rows: Vec<Row> = entries
@@ -60,6 +62,16 @@ fn list(shell: &Shell) -> Result<ExitCode, Failure> {
         })
         .collect();
     rows.sort_by(|a, b| a.name.cmp(&b.name));
+    rows
+}
+
+/// Their names.
+pub(super) fn names(shell: &Shell) -> impl Iterator<Item = String> {
+    rows(shell).into_iter().map(|row| row.name)
+}
+
+fn list(shell: &Shell) -> Result<ExitCode, Failure> {
+    let rows = rows(shell);
     if shell.global.json {
         print_json(&rows)?;
         return Ok(ExitCode::SUCCESS);
@@ -100,9 +112,10 @@ fn remove(shell: &Shell, name: &str, yes: bool) -> Result<ExitCode, Failure> {
     let held = store.exclusive(Purpose::Purge, shell.wait())?;
     wipe(&dir).map_err(|source| Failure::ExportFile { path: dir, source })?;
     drop(held);
-    shell.note(&format!(
+    let line = format!(
         "Removed the profile {name}. Backups, and old blocks of the disk, are out of reach."
-    ));
+    );
+    shell.done(&line, &json!({ "name": name, "removed": true }))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::args::{KdfArgs, NewSecret, RekeyArgs, SlotsAction};
@@ -209,7 +210,7 @@ pub(super) fn passwd(
     let params = kdf(&vault, args)?;
     let slot = vault.passwd(own, &passphrase, params)?;
     if shell.global.json {
-        print_json(&serde_json::json!({ "slot": slot.to_string() }))?;
+        print_json(&json!({ "slot": slot.to_string() }))?;
     }
     shell.note(
         "The passphrase is changed. It protects from here on only: a copy of the old header, in a \
@@ -255,15 +256,16 @@ pub(super) fn slots(shell: &Shell, action: SlotsAction) -> Result<ExitCode, Fail
             let mut vault = shell.unlock_to_write()?;
             let bytes = key_file(&file)?;
             let slot = vault.add_slot("key file", &NewSlot::KeyFile(&bytes))?;
-            shell.note(&format!(
-                "The key file opens the vault too, as slot {slot}."
-            ));
+            let line = format!("The key file opens the vault too, as slot {slot}.");
+            shell.done(&line, &json!({ "slot": slot.to_string() }))?;
         }
         SlotsAction::Remove { id, keyfile } => {
             let mut vault = shell.unlock_to_write()?;
             let slot = named_slot(&vault, &id)?;
             remove(&mut vault, slot, keyfile.as_deref())?;
-            shell.note("Removed. A copy of the old header still opens with it: see `agent rekey`.");
+            let line = "Removed. A copy of the old header still opens with it: see `agent rekey`.";
+            let json = json!({ "slot": slot.to_string(), "removed": true });
+            shell.done(line, &json)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,10 +5,12 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use super::failure::Failure;
 use super::markdown::{Look, Renderer};
 use super::output::{
-    harmless, print, stderr_is_terminal, stdout_is_terminal, terminal_columns, whisper,
+    harmless, print, print_json, stderr_is_terminal, stdout_is_terminal, terminal_columns, whisper,
 };
 use super::shell::Shell;
 use crate::chat::{Answer, Told};
@@ -23,8 +25,28 @@ pub(super) enum Display {
         /// Drawn as Markdown, if the terminal can.
         markdown: bool,
     },
+    /// JSON lines, each a piece of it.
+    Lines,
     /// Printed by the caller when it is complete.
     Held,
+}
+
+/// A line of `--stream-json` while an answer comes.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line<'a> {
+    Text {
+        text: &'a str,
+    },
+    Retrying {
+        attempt: u32,
+        after_ms: u64,
+        status: Option<u16>,
+    },
+    /// The server was asked for its model.
+    Model {
+        model: &'a str,
+    },
 }
 
 impl Display {
@@ -83,13 +105,38 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn tell(&mut self, told: Told) {
+        if matches!(told, Told::Text(_)) {
+            self.first.get_or_insert_with(|| self.asked.elapsed());
+        }
+        match self.display {
+            Display::Lines => self.line(&told),
+            _ => self.say(told),
+        }
+    }
+
+    fn line(&mut self, told: &Told) {
+        let line = match told {
+            Told::Text(text) => Line::Text { text },
+            Told::Notice(Notice::Retrying {
+                attempt,
+                after_ms,
+                status,
+            }) => Line::Retrying {
+                attempt: *attempt,
+                after_ms: *after_ms,
+                status: *status,
+            },
+            Told::Notice(Notice::Model(model)) => Line::Model { model },
+        };
+        if self.lost.is_none() {
+            self.lost = print_json(&line).err();
+        }
+    }
+
+    fn say(&mut self, told: Told) {
         match told {
-            Told::Text(piece) => {
-                self.first.get_or_insert_with(|| self.asked.elapsed());
-                if self.display != Display::Held {
-                    self.text(&piece);
-                }
-            }
+            Told::Text(piece) if self.display != Display::Held => self.text(&piece),
+            Told::Text(_) => {}
             Told::Notice(Notice::Retrying {
                 attempt,
                 after_ms,

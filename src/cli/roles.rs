@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::RolesAction;
 use super::editor;
@@ -45,19 +46,22 @@ pub(super) fn run(shell: &Shell, action: RolesAction) -> Result<ExitCode, Failur
         RolesAction::Add { name, prompt } => {
             check(&name)?;
             let prompt = prompt_of(shell, prompt, "")?;
-            put(&mut vault, &name, Some(prompt))?;
-            shell.note(&format!("Kept the role {name}; -r {name} talks under it."));
+            put(&mut vault, &name, Some(prompt.clone()))?;
+            let line = format!("Kept the role {name}; -r {name} talks under it.");
+            shell.done(&line, &json!({ "name": name, "prompt": prompt }))?;
         }
         RolesAction::Edit { name } => {
             let before = find(roles, &name)?.clone();
             let prompt = prompt_of(shell, Vec::new(), &before)?;
-            put(&mut vault, &name, Some(prompt))?;
-            shell.note(&format!("Changed the role {name}."));
+            put(&mut vault, &name, Some(prompt.clone()))?;
+            let line = format!("Changed the role {name}.");
+            shell.done(&line, &json!({ "name": name, "prompt": prompt }))?;
         }
         RolesAction::Remove { name } => {
             find(roles, &name)?;
             put(&mut vault, &name, None)?;
-            shell.note(&format!("Removed the role {name}."));
+            let line = format!("Removed the role {name}.");
+            shell.done(&line, &json!({ "name": name, "removed": true }))?;
         }
     }
     match reads {

@@ -1,10 +1,11 @@
-//! `agent config`, `agent models`, `agent completions`: no vault is opened where none is needed.
+//! `agent config`, `agent models`, `agent man`: no vault is opened where none is needed.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::{Cli, ConfigAction, ModelsArgs};
 use super::editor;
@@ -27,6 +28,7 @@ struct Setting {
 pub(super) fn config(shell: &Shell, action: ConfigAction) -> Result<ExitCode, Failure> {
     let path = &shell.paths.config_file;
     match action {
+        ConfigAction::Path if shell.global.json => print_json(&json!({ "path": path }))?,
         ConfigAction::Path => print_line(&path.display().to_string())?,
         ConfigAction::List => list(shell)?,
         ConfigAction::Get { key } => {
@@ -39,11 +41,14 @@ pub(super) fn config(shell: &Shell, action: ConfigAction) -> Result<ExitCode, Fa
         }
         ConfigAction::Set { key, value } => {
             config::set(path, &key, &value)?;
-            shell.note(&format!("{key} = {value}"));
+            let line = format!("{key} = {value}");
+            shell.done(&line, &json!({ "key": key, "value": value }))?;
         }
         ConfigAction::Unset { key } => {
             config::unset(path, &key)?;
-            shell.note(&format!("{key} is what it is by default again"));
+            let value = config::load(path)?.value(&key)?;
+            let line = format!("{key} is what it is by default again");
+            shell.done(&line, &json!({ "key": key, "value": value }))?;
         }
         ConfigAction::Edit => edit(shell)?,
     }
@@ -194,12 +199,5 @@ pub(super) fn man(shell: &Shell, dir: Option<&Path>) -> Result<ExitCode, Failure
         source,
     })?;
     shell.note(&format!("written to {}", dir.display()));
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn completions(kind: clap_complete::Shell) -> Result<ExitCode, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(kind, &mut Cli::command(), "agent", &mut script);
-    super::output::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }

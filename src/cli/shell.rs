@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::args::{Color, Global};
 use super::failure::Failure;
-use super::output::{complain, stderr_is_terminal};
+use super::output::{complain, print_json, stderr_is_terminal};
 use super::passphrase;
 use super::secret_input::ask_hidden;
 use crate::config::{self, ApiKey, Config, Environment, Paths, Prices};
@@ -66,6 +67,15 @@ impl Shell {
         if !self.global.quiet {
             complain(text);
         }
+    }
+
+    /// What was done: as JSON where that is wanted, else in one line.
+    pub(super) fn done(&self, line: &str, json: &Value) -> Result<(), Failure> {
+        if self.global.json {
+            return print_json(json);
+        }
+        self.note(line);
+        Ok(())
     }
 
     /// Whether only text may be written: for screen readers, and terminals that can do no more.
@@ -169,11 +179,7 @@ impl Shell {
     /// Says what a person must know about a vault before it is used. Returns whether a roll-back
     /// is to be accepted.
     pub(super) fn say_about(&self, condition: &Condition) -> bool {
-        for damage in &condition.damage {
-            complain(&format!(
-                "warning: damaged: {damage}; everything else is readable"
-            ));
-        }
+        say_damage(condition);
         let accepted = condition
             .rollback
             .as_ref()
@@ -187,15 +193,30 @@ impl Shell {
     /// Opens the vault: through the keeper, if one holds it and no other way in was named; else
     /// with the passphrase.
     pub(super) fn open(&self) -> Result<Opened, Failure> {
-        let locked = LockedVault::open(self.store()?, self.wait())?;
-        let mut opened = match self.keeper(&locked)? {
-            Some(client) => Opened::Keeper(client),
-            None => Opened::Vault(Box::new(self.unlock_locked(locked)?)),
-        };
+        let mut opened = self.reach()?;
         if self.say_about(&opened.first_condition()) {
             opened.accept_rollback(now())?;
         }
         Ok(opened)
+    }
+
+    /// Opens for a command that writes nothing at all, not even that a roll-back was accepted.
+    pub(super) fn open_to_look(&self) -> Result<Opened, Failure> {
+        let opened = self.reach()?;
+        let condition = opened.first_condition();
+        say_damage(&condition);
+        match condition.rollback {
+            Some(rollback) => Err(VaultError::from(rollback).into()),
+            None => Ok(opened),
+        }
+    }
+
+    fn reach(&self) -> Result<Opened, Failure> {
+        let locked = LockedVault::open(self.store()?, self.wait())?;
+        Ok(match self.keeper(&locked)? {
+            Some(client) => Opened::Keeper(client),
+            None => Opened::Vault(Box::new(self.unlock_locked(locked)?)),
+        })
     }
 
     /// The keeper, where one answers and may be asked. One that cannot be used is told of, and the
@@ -241,6 +262,14 @@ impl Shell {
             (None, Some(damage)) => Err(VaultError::Damaged(damage).into()),
             (None, None) => Ok(std::process::ExitCode::SUCCESS),
         }
+    }
+}
+
+fn say_damage(condition: &Condition) {
+    for damage in &condition.damage {
+        complain(&format!(
+            "warning: damaged: {damage}; everything else is readable"
+        ));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::keeper::Opened;
 use crate::memory::Budgets;
 use crate::model::{Id, Surface, Text};
 use crate::provider::{Chosen, select};
-use crate::vault::{ProviderKeys, ScratchLog};
+use crate::vault::{Log, ProviderKeys, ScratchLog};
 
 /// The settings of a sitting, from the options and the configuration.
 pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings {
@@ -32,7 +32,9 @@ pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings
             ..Budgets::default()
         },
         system: talk.system.as_deref().map(Text::from),
-        use_memory: !talk.no_memory && !talk.incognito,
+        frame: None,
+        use_memory: !talk.no_memory && (!talk.incognito || talk.with_memory),
+        learns: !talk.no_memory && !talk.incognito,
         surface,
     }
 }
@@ -61,23 +63,22 @@ pub(super) fn choose(
     Ok(select(model, &shell.config, &shell.environment, &sealed)?)
 }
 
-/// A session on the vault.
+/// A session on a log.
 pub(super) fn session(
     shell: &Shell,
-    vault: Opened,
+    mut log: Box<dyn Log>,
     settings: Settings,
     opening: Opening,
 ) -> Result<Session, Failure> {
-    let mut vault = vault;
     // Without an index the chat goes on; it only brings nothing back.
-    let recall = match Recall::open(&mut vault) {
+    let recall = match Recall::open(log.as_mut()) {
         Ok(recall) => recall,
         Err(error) => {
             shell.note(&format!("warning: nothing can be recalled: {error}"));
             None
         }
     };
-    let session = Session::open(Box::new(vault), recall, settings, opening)?;
+    let session = Session::open(log, recall, settings, opening)?;
     if session.buffer.was_rebuilt() || session.memory.was_rebuilt() {
         shell.note("note: a checkpoint was missing and was made again from the log");
     }
@@ -87,7 +88,7 @@ pub(super) fn session(
 /// Talks under the role that the options name, if they do.
 pub(super) fn take_role(session: &mut Session, talk: &Talk) -> Result<(), Failure> {
     match &talk.role {
-        Some(name) => Ok(session.take_role(name)?),
+        Some(name) => Ok(session.take_role(name, &talk.param)?),
         None => Ok(()),
     }
 }
@@ -117,7 +118,20 @@ pub(super) fn model_names(shell: &Shell) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A session that is kept nowhere.
+/// A session that is kept nowhere and knows what the vault holds. What the options name is gone on
+/// with; else it is a new conversation.
+pub(super) fn incognito_on(
+    shell: &Shell,
+    vault: Opened,
+    settings: Settings,
+    talk: &Talk,
+) -> Result<Session, Failure> {
+    let log = ScratchLog::over(Box::new(vault))?;
+    let opening = opening(talk).unwrap_or(Opening::New);
+    session(shell, Box::new(log), settings, opening)
+}
+
+/// A session that is kept nowhere and knows nothing.
 pub(super) fn incognito(settings: Settings) -> Result<Session, Failure> {
     Ok(Session::open(
         Box::new(ScratchLog::default()),

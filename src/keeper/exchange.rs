@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::ahead::ReadAhead;
 use super::fault::Fault;
 use super::lifetime::Reason;
 use super::message::{self, MessageError, Payload};
@@ -26,6 +27,7 @@ pub(super) struct Exchange {
     wait: Option<Wait>,
     /// The index's files of the epoch in which they were last opened, and the lock on them.
     index: Option<VaultIndex>,
+    ahead: ReadAhead,
     epoch: EpochId,
 }
 
@@ -42,6 +44,7 @@ impl Exchange {
             shared,
             wait: None,
             index: None,
+            ahead: ReadAhead::default(),
             epoch: EpochId([0; 16]),
         }
     }
@@ -61,6 +64,9 @@ impl Exchange {
                 answered.unwrap_or_else(|fault| (Reply::Fault(fault), Payload::default()));
             if self.send(stream, reply, &payload).is_err() || last {
                 return;
+            }
+            if let Some(index) = self.index.as_ref().filter(|_| self.shared.is_open()) {
+                self.ahead.go_on(index);
             }
         }
     }
@@ -231,18 +237,26 @@ impl Exchange {
         let opens = matches!(request, Request::Manifest);
         let index = match self.index.take() {
             Some(index) if !opens || self.vault(|v| Ok(v.epoch()))? == index.epoch() => index,
-            _ => self.vault(|vault| Ok(vault.index_files()))?,
+            _ => {
+                self.ahead = ReadAhead::default();
+                self.vault(|vault| Ok(vault.index_files()))?
+            }
         };
-        let answered = ask_index(&index, request, payload);
+        let answered = ask_index(&index, &mut self.ahead, request, payload);
         self.index = Some(index);
         answered
     }
 }
 
-fn ask_index(index: &VaultIndex, request: Request, payload: &[u8]) -> Answered {
+fn ask_index(
+    index: &VaultIndex,
+    ahead: &mut ReadAhead,
+    request: Request,
+    payload: &[u8],
+) -> Answered {
     match request {
         Request::Chunk { file, index: n } => {
-            let chunk = index.chunk(&file.into(), n)?;
+            let chunk = ahead.chunk(index, file, n)?;
             let found = chunk.is_some();
             Ok((Reply::Bytes { found }, chunk.unwrap_or_default()))
         }

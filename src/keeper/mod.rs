@@ -5,6 +5,7 @@
 //! cross the socket. The only room that touches that socket and the directory it lies in; it knows
 //! no terminal. `docs/keeper.md` tells what it promises and when it locks itself.
 
+mod ahead;
 mod client;
 mod error;
 mod exchange;

@@ -9,6 +9,7 @@ use super::judge::{Accepted, Candidate, Context, Judge, Judgement, Knowledge};
 use super::proposal::Proposal;
 use super::quote::{Quotable, Said};
 use super::secrets::{SecretKind, detect_secrets};
+use super::told::Note;
 use super::words::{read, without_subject};
 
 const EDIT_CHARS_MAX: usize = 2000;
@@ -48,8 +49,13 @@ pub fn accept(
     let quotable = Quotable::new(said);
     let mut judge = Judge::new(memory, context);
     for proposal in proposals {
-        let note = read(&without_subject(&one_line(&proposal.text)));
-        let quote = quotable.find(&note, judge.own_names());
+        let text = one_line(&proposal.text);
+        let note = Note {
+            text: &text,
+            reading: &read(&without_subject(&text)),
+            own_names: judge.own_names(),
+        };
+        let quote = quotable.find(&note);
         judge.judge(Candidate {
             kind: proposal.kind,
             text: proposal.text.as_str().to_owned(),

@@ -4,9 +4,10 @@
 //! former does a new value put an old one out of place. What is not recognised here claims nothing
 //! and so contradicts nothing.
 
+use super::claim_values::{DIETS, MARITAL, NAMES_OF_ATTRIBUTES};
 use super::claim_words::{
-    ADVERBS, ARTICLES, DIETS, HEADS, HEDGES, MARITAL, NAMES_OF_ATTRIBUTES, NOT_A_PLACE, OWNERS,
-    PATTERNS, Pattern, SELVES, SINGULAR, STOPS, Shape,
+    ADVERBS, ARTICLES, HEADS, HEDGES, NOT_A_PLACE, OWNERS, PATTERNS, Pattern, SELVES, SINGULAR,
+    STOPS, Shape,
 };
 use super::words::{Reading, Word, read};
 
@@ -193,7 +194,7 @@ fn read_clause(
     own_names: &[String],
 ) -> Option<(Claim, bool)> {
     const DENIALS: [&str; 6] = ["not", "no", "never", "longer", "anymore", "stopped"];
-    let denied = clause.iter().any(|word| DENIALS.contains(&&*word.folded));
+    let mut denied = clause.iter().any(|word| DENIALS.contains(&&*word.folded));
     let words: Vec<&Word> = clause
         .iter()
         .filter(|word| {
@@ -227,9 +228,16 @@ fn read_clause(
         Some(subject) => subject,
         None => subject_of(&words[..at], &own)?.unwrap_or_else(|| subject_before.to_owned()),
     };
+    let attribute = match found.attribute.strip_prefix("not ") {
+        Some(attribute) => {
+            denied = !denied;
+            attribute.to_owned()
+        }
+        None => found.attribute,
+    };
     let claim = Claim {
         subject,
-        attribute: found.attribute,
+        attribute,
         value: found.value,
         denied,
     };
@@ -272,7 +280,10 @@ fn fits(pattern: &Pattern, words: &[&Word]) -> bool {
 /// Who the words before the verb are about: nobody named, or somebody; `None` where they are more
 /// than a name for somebody.
 fn subject_of(before: &[&Word], own: &impl Fn(&Word) -> bool) -> Option<Option<String>> {
-    const AUXILIARIES: [&str; 6] = ["has", "have", "is", "am", "are", "been"];
+    const AUXILIARIES: [&str; 21] = [
+        "has", "have", "is", "am", "are", "been", "was", "got", "ai", "hat", "habe", "har", "bin",
+        "ist", "sono", "he", "ha", "suis", "est", "ben", "heb",
+    ];
     let end = before
         .iter()
         .rposition(|word| !AUXILIARIES.contains(&&*word.folded))
@@ -335,15 +346,34 @@ fn valued(attribute: &str, rest: &[&Word]) -> Option<Found> {
             .then(|| Found::new("age", value_of(rest)))?,
         "moved" => {
             // People also move to Linux, to a new team and to the next topic.
-            let no_place = |word: &&Word| NOT_A_PLACE.contains(&&*word.folded);
-            let place = first.is_proper() && !rest.iter().take(2).any(no_place);
+            let place = first.is_proper() && !rest.iter().take(2).any(|w| is_no_place(w));
             place.then(|| Found::new("city", value_of(rest)))?
         }
+        "joined" => {
+            let place = !first.is_proper() || rest.iter().take(2).any(|w| is_no_place(w));
+            (!place).then(|| Found::new("employer", value_of(rest)))?
+        }
+        "moved from" => {
+            let to = rest.iter().position(|word| word.folded == "to")?;
+            valued("moved", &rest[to + 1..])
+        }
+        "gezogen" => {
+            let end = rest
+                .iter()
+                .position(|word| word.folded.ends_with("gezogen"))?;
+            Found::new("city", value_of(&rest[..end]))
+        }
+        "not diet" => Found::new("not diet", diet(rest)?),
+        "not employer" if !first.is_proper() => None,
         "city" if indefinite || NOT_A_PLACE.contains(&word) => None,
         "city" if word == "the" && !rest.get(1).is_some_and(|word| word.capital) => None,
         "employer" if indefinite || OF_ONESELF.contains(&word) => None,
         attribute => Found::new(attribute, value_of(rest)),
     }
+}
+
+fn is_no_place(word: &Word) -> bool {
+    NOT_A_PLACE.contains(&&*word.folded)
 }
 
 /// "tea over coffee": of the two, tea.
@@ -370,7 +400,7 @@ fn preferred(rest: &[&Word]) -> Option<Found> {
 }
 
 fn diet(rest: &[&Word]) -> Option<Vec<String>> {
-    const PLAIN: [&str; 7] = [
+    const PLAIN: [&str; 8] = [
         "strict",
         "strictly",
         "fully",
@@ -378,6 +408,7 @@ fn diet(rest: &[&Word]) -> Option<Vec<String>> {
         "again",
         "diet",
         "lifestyle",
+        "eater",
     ];
     let words: Vec<&str> = rest
         .iter()
@@ -426,7 +457,7 @@ fn copula(before: &[&Word], rest: &[&Word], own: &impl Fn(&Word) -> bool) -> Opt
     let attribute: Vec<&str> = before[split..]
         .iter()
         .map(|word| &*word.folded)
-        .filter(|word| !ARTICLES.contains(word))
+        .filter(|word| !ARTICLES.contains(word) && !matches!(*word, "new" | "legal" | "real"))
         .collect();
     let name = attribute.join(" ").replace("favourite", "favorite");
     let Some(shape) = shape_of(&attribute, &name) else {

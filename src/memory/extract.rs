@@ -15,6 +15,7 @@ use super::fold::{Memory, Stored};
 use super::judge::{Accepted, Candidate, Context, Judge};
 use super::prompt::{Audience, estimate_tokens};
 use super::quote::{Quote, Said, holds, stated};
+use super::told::Note;
 use super::words::{Reading, read, without_subject};
 
 /// Known notes that are shown beside the turns.
@@ -40,7 +41,11 @@ message: the message the quote is in, such as m3
 id: the note, such as n2
 Use only what the person wrote, never the assistant's words, guesses, questions, pasted texts, \
 passwords or keys. One fact for each operation. If there is nothing, answer \
-{\"operations\": []}.";
+{\"operations\": []}.
+
+For example, if m1 were \"Since May I work at Orkla, can you believe it?\":
+{\"operations\": [{\"op\": \"add\", \"kind\": \"fact\", \"text\": \"works at Orkla since May\", \
+\"quote\": \"Since May I work at Orkla\", \"message\": \"m1\", \"id\": \"\"}]}";
 
 /// One message of the session, as text alone.
 #[derive(Clone, Copy)]
@@ -272,15 +277,22 @@ impl Extraction {
         judge: &Judge<'_>,
     ) -> Option<(&'a Stored, Timestamp)> {
         let (stored, quote) = self.evidenced(id, evidence, said, memory)?;
-        let note = read(&without_subject(&stored.item.text));
-        holds(&note, &quote.text, judge.own_names()).then_some((stored, quote.at))
+        let note = Note {
+            text: &stored.item.text,
+            reading: &read(&without_subject(&stored.item.text)),
+            own_names: judge.own_names(),
+        };
+        holds(&note, &quote.text).then_some((stored, quote.at))
     }
 }
 
 fn propose(judge: &mut Judge<'_>, new: &Statement, replaces: Option<Id>, said: &[Said<'_>]) {
-    let note = read(&new.text);
-    let quote =
-        find(&new.evidence, said).filter(|quote| holds(&note, &quote.text, judge.own_names()));
+    let note = Note {
+        text: &new.text,
+        reading: &read(&new.text),
+        own_names: judge.own_names(),
+    };
+    let quote = find(&new.evidence, said).filter(|quote| holds(&note, &quote.text));
     judge.judge(Candidate {
         kind: new.kind,
         text: new.text.as_str().to_owned(),
@@ -294,15 +306,18 @@ fn propose(judge: &mut Judge<'_>, new: &Statement, replaces: Option<Id>, said: &
     });
 }
 
-/// The quote, if it stands in the message that it is said to be in.
+/// The quote, if the person stated it in the message that it is said to be in. Small models copy
+/// words more faithfully than numbers: where that message is not the person's, the latest that is.
 fn find(evidence: &Evidence, said: &[Said<'_>]) -> Option<Quote> {
-    let message = evidence.message?;
-    let said = said.iter().find(|said| said.id == message)?;
-    let words = stated(said.text, &evidence.quote)?;
-    Some(Quote {
-        message,
-        at: said.at,
-        text: words.into(),
+    let named = said.iter().find(|said| Some(said.id) == evidence.message);
+    let searched = named.map_or(said, std::slice::from_ref);
+    searched.iter().rev().find_map(|said| {
+        let words = stated(said.text, &evidence.quote)?;
+        Some(Quote {
+            message: said.id,
+            at: said.at,
+            text: words.into(),
+        })
     })
 }
 

@@ -183,6 +183,14 @@ fn only_a_quote_that_stands_there_makes_an_item_active() {
         })
         .collect();
     assert_eq!(active, [true, false, false, false, false]);
+    // A message that is not the person's: the words tell which is meant.
+    let answer = json!([add_op("User lives in Oslo", "I live in Oslo", "m2")]);
+    let misnamed = session.accept(&memory, answer);
+    let MemoryOp::Add { item } = &misnamed.ops[0] else {
+        panic!("an addition");
+    };
+    assert_eq!(misnamed.verdicts[0].judgement, Judgement::Learnt);
+    assert_eq!(item.source.message, Some(session.turns[0].0));
     let MemoryOp::Add { item } = &accepted.ops[0] else {
         panic!("an addition");
     };

@@ -6,8 +6,11 @@
 //! becomes active only when the person's own words hold it up.
 
 mod accept;
+#[cfg(test)]
+mod adversary_tests;
 mod answer;
 mod claim;
+mod claim_values;
 mod claim_words;
 mod consolidate;
 mod dates;
@@ -19,6 +22,7 @@ mod fold;
 mod judge;
 mod lenient;
 mod markdown;
+mod plain;
 mod prompt;
 mod proposal;
 mod purge;
@@ -31,6 +35,7 @@ mod session_tests;
 mod suspicion;
 #[cfg(test)]
 mod test_support;
+mod told;
 mod undo;
 mod update;
 mod vocabulary;

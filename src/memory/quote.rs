@@ -4,11 +4,14 @@
 //! typed. What they pasted into code fences or quoted with `>` is not theirs; a question or a
 //! request states nothing; and a sentence that denies what the note says holds nothing up.
 
+use std::ops::Range;
+
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::model::{Id, Text, Timestamp};
 
 use super::secrets::detect_secrets;
+use super::told::{Note, is_reported, says_so};
 use super::words::{Reading, Word, read};
 
 /// Of a note's weight in words, what a quote must share.
@@ -70,10 +73,10 @@ impl<'a> Quotable<'a> {
     }
 
     /// The piece that holds a note up best: most shared words, then shortest, then latest.
-    pub(super) fn find(&self, note: &Reading, own_names: &[String]) -> Option<Quote> {
+    pub(super) fn find(&self, note: &Note<'_>) -> Option<Quote> {
         let mut best: Option<(f64, &Piece<'_>)> = None;
         for piece in &self.pieces {
-            let Some(share) = support(note, &piece.reading, own_names) else {
+            let Some(share) = support(note, &piece.reading, piece.text) else {
                 continue;
             };
             let better = best.is_none_or(|(top, known)| {
@@ -127,14 +130,15 @@ fn verbatim<'a>(message: &'a str, quote: &str) -> Option<&'a str> {
 }
 
 /// Whether a piece of text, quoted for a note, holds it up.
-pub(super) fn holds(note: &Reading, quote: &str, own_names: &[String]) -> bool {
+pub(super) fn holds(note: &Note<'_>, quote: &str) -> bool {
     let states = quotable(quote).iter().any(|piece| *piece == quote.trim());
-    states && detect_secrets(quote).is_empty() && support(note, &read(quote), own_names).is_some()
+    states && detect_secrets(quote).is_empty() && support(note, &read(quote), quote).is_some()
 }
 
 /// How much of a note a sentence shares, if enough: every number and every proper name, at least
 /// one word of its own, most of the rest, and no denial more or less.
-fn support(note: &Reading, sentence: &Reading, own_names: &[String]) -> Option<f64> {
+fn support(about: &Note<'_>, sentence: &Reading, text: &str) -> Option<f64> {
+    let (note, own_names) = (about.reading, about.own_names);
     if (note.negations > 0) != (sentence.negations > 0) {
         return None;
     }
@@ -157,7 +161,8 @@ fn support(note: &Reading, sentence: &Reading, own_names: &[String]) -> Option<f
         }
     }
     let share = shared / whole;
-    (strong && share >= SHARE_MIN).then_some(share)
+    let shares = strong && share >= SHARE_MIN;
+    (shares && says_so(about, sentence, text)).then_some(share)
 }
 
 fn is_there(word: &Word, sentence: &Reading) -> bool {
@@ -176,6 +181,8 @@ fn quotable(message: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut fence: Option<&str> = None;
     let mut before: Option<(usize, usize)> = None;
+    let mut announced = false;
+    let quotations = quotations(message);
     let mut at = 0;
     for line in message.split_inclusive('\n') {
         let start = at;
@@ -189,14 +196,21 @@ fn quotable(message: &str) -> Vec<&str> {
             (Some(open), Some(mark)) if open == mark => fence = None,
             _ => {}
         }
-        if fence.is_some() || mark.is_some() || bare.starts_with('>') {
+        if announced && bare.is_empty() {
+            announced = false;
+        }
+        let others = announced || bare.starts_with('>') || has_speaker(bare);
+        announced |= announces(bare);
+        if fence.is_some() || mark.is_some() || others {
             before = None;
             continue;
         }
         for (offset, sentence) in line.split_sentence_bound_indices() {
             let from = start + offset + (sentence.len() - sentence.trim_start().len());
             let to = start + offset + sentence.trim_end().len();
-            if from >= to {
+            let quoted = quotations.iter().any(|of| of.start < to && from < of.end);
+            if from >= to || quoted {
+                before = None;
                 continue;
             }
             let asks = asks(&message[from..to]);
@@ -206,11 +220,65 @@ fn quotable(message: &str) -> Vec<&str> {
                     push(&mut pieces, &message[earlier..to]);
                 }
             }
-            pieces.extend(parts(&message[from..to]));
+            if !is_reported(&read(&message[from..to])) {
+                pieces.extend(parts(&message[from..to]));
+            }
             before = (!asks).then_some((from, to));
         }
     }
     pieces
+}
+
+/// Words in quotation marks, if they are more than a name or a title.
+fn quotations(message: &str) -> Vec<Range<usize>> {
+    const WORDS_MIN: usize = 4;
+    let mut found = Vec::new();
+    let mut open: Option<(usize, char)> = None;
+    for (at, c) in message.char_indices() {
+        match (open, c) {
+            // Straight marks also stand for inches: what does not close on its line opens nothing.
+            (Some((_, '"')), '\n') => open = None,
+            (Some((start, end)), c) if c == end => {
+                open = None;
+                if message[start..at].split_whitespace().count() >= WORDS_MIN {
+                    found.push(start..at);
+                }
+            }
+            (None, '"') => open = Some((at, '"')),
+            (None, '“') => open = Some((at, '”')),
+            (None, '„') => open = Some((at, '“')),
+            (None, '«') => open = Some((at, '»')),
+            (None, '「') => open = Some((at, '」')),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// "Assistant: …", as in a pasted talk.
+fn has_speaker(line: &str) -> bool {
+    const SPEAKERS: [&str; 10] = [
+        "user",
+        "human",
+        "person",
+        "assistant",
+        "ai",
+        "bot",
+        "system",
+        "chatgpt",
+        "claude",
+        "tool",
+    ];
+    let line = line.trim_start_matches(['*', '#', '[', '-', ' ']);
+    line.split_once([':', '：']).is_some_and(|(who, _)| {
+        let who = who.trim_end_matches(['*', ']', ' ']).to_lowercase();
+        SPEAKERS.contains(&&*who)
+    })
+}
+
+/// "Bob wrote:": what follows up to the next empty line is not the person's.
+fn announces(line: &str) -> bool {
+    line.trim_end().ends_with([':', '：']) && is_reported(&read(line))
 }
 
 fn push<'a>(pieces: &mut Vec<&'a str>, piece: &'a str) {
@@ -309,7 +377,11 @@ mod tests {
                 text,
             })
             .collect();
-        let quote = Quotable::new(&said).find(&read(note), &["ana".to_owned()])?;
+        let quote = Quotable::new(&said).find(&Note {
+            text: note,
+            reading: &read(note),
+            own_names: &["ana".to_owned()],
+        })?;
         assert!(
             messages
                 .iter()
@@ -422,10 +494,15 @@ mod tests {
 
     #[test]
     fn a_quote_that_stands_there_may_still_not_hold() {
-        let note = read("User lives in Oslo");
-        assert!(holds(&note, "I live in Oslo", &[]));
-        assert!(!holds(&note, "by the sea", &[]));
-        assert!(!holds(&note, "live in Oslo?", &[]));
+        let reading = read("User lives in Oslo");
+        let note = Note {
+            text: "lives in Oslo",
+            reading: &reading,
+            own_names: &[],
+        };
+        assert!(holds(&note, "I live in Oslo"));
+        assert!(!holds(&note, "by the sea"));
+        assert!(!holds(&note, "live in Oslo?"));
     }
 
     proptest::proptest! {

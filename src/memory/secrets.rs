@@ -2,6 +2,8 @@
 //!
 //! Names the kind of a secret and never its text.
 
+use super::plain::plain;
+
 /// A kind of secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SecretKind {
@@ -27,7 +29,7 @@ impl SecretKind {
 
 /// Beginnings of keys and tokens that vendors publish, with the characters that follow at the
 /// least.
-const PREFIXES: [(&str, usize, SecretKind); 33] = [
+const PREFIXES: &[(&str, usize, SecretKind)] = &[
     ("sk-", 16, SecretKind::ApiKey),
     ("sk_live_", 16, SecretKind::ApiKey),
     ("sk_test_", 16, SecretKind::ApiKey),
@@ -61,13 +63,31 @@ const PREFIXES: [(&str, usize, SecretKind); 33] = [
     ("ya29.", 20, SecretKind::Token),
     ("dop_v1_", 30, SecretKind::Token),
     ("shpat_", 20, SecretKind::Token),
+    ("dapi", 32, SecretKind::Token),
+    ("EAA", 30, SecretKind::Token),
+    ("sq0", 16, SecretKind::Token),
+    ("whsec_", 16, SecretKind::Token),
+    ("tskey-", 16, SecretKind::Token),
+    ("lin_api_", 16, SecretKind::ApiKey),
+    ("ntn_", 16, SecretKind::Token),
+    ("pplx-", 16, SecretKind::ApiKey),
+    ("hvs.", 16, SecretKind::Token),
+    ("hvb.", 16, SecretKind::Token),
+    ("ATATT", 16, SecretKind::Token),
+    ("cfut_", 16, SecretKind::Token),
+    ("sntrys_", 16, SecretKind::Token),
+    ("glrt-", 16, SecretKind::Token),
+    ("nvapi-", 16, SecretKind::ApiKey),
+    ("xkeysib-", 16, SecretKind::ApiKey),
+    ("PMAK-", 16, SecretKind::ApiKey),
+    ("dckr_pat_", 16, SecretKind::Token),
 ];
 
 /// No prefix with what must follow it is shorter.
 const VENDOR_BYTES_MIN: usize = 14;
 
 /// Words after which a password, PIN or key is named.
-const PASSWORD_WORDS: [&str; 29] = [
+const PASSWORD_WORDS: &[&str] = &[
     "password",
     "passwords",
     "passphrase",
@@ -83,6 +103,11 @@ const PASSWORD_WORDS: [&str; 29] = [
     "api_key",
     "api-key",
     "key",
+    "clé",
+    "clef",
+    "schlüssel",
+    "clave",
+    "chiave",
     "cvv",
     "cvc",
     "passwort",
@@ -117,14 +142,25 @@ const LINKS: [&str; 14] = [
     "=",
 ];
 
-/// The kinds of secret in a text, each once.
+/// The kinds of secret in a text, each once; whatever shape its letters have.
 pub fn detect_secrets(text: &str) -> Vec<SecretKind> {
+    let mut found = secrets_of(text);
+    if !text.is_ascii() {
+        found.extend(secrets_of(&zeroize::Zeroizing::new(plain(text))));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn secrets_of(text: &str) -> Vec<SecretKind> {
     let mut found = Vec::new();
     if has_private_key(text) {
         found.push(SecretKind::PrivateKey);
     }
     for token in text.split(|c: char| c.is_whitespace() || "\"'`,;()[]{}<>|=".contains(c)) {
-        found.extend(vendor_secret(token));
+        let vendor = vendor_secret(token);
+        found.extend(vendor.or_else(|| is_random(token).then_some(SecretKind::Token)));
         if is_jwt(token) {
             found.push(SecretKind::Token);
         }
@@ -136,8 +172,13 @@ pub fn detect_secrets(text: &str) -> Vec<SecretKind> {
     if has_card_number(text) {
         found.push(SecretKind::CardNumber);
     }
-    found.sort_unstable();
-    found.dedup();
+    let lower = zeroize::Zeroizing::new(text.to_lowercase());
+    if has_hook(&lower) {
+        found.push(SecretKind::Token);
+    }
+    if has_seed_phrase(&lower) {
+        found.push(SecretKind::PrivateKey);
+    }
     found
 }
 
@@ -145,7 +186,7 @@ fn has_private_key(text: &str) -> bool {
     text.match_indices("-----BEGIN").any(|(at, _)| {
         let head: String = text[at..].chars().take(60).collect();
         head.contains("PRIVATE KEY")
-    })
+    }) || text.contains("PuTTY-User-Key-File")
 }
 
 fn vendor_secret(token: &str) -> Option<SecretKind> {
@@ -166,6 +207,65 @@ fn vendor_secret(token: &str) -> Option<SecretKind> {
         let mixed =
             body.iter().any(char::is_ascii_digit) || body.iter().any(char::is_ascii_uppercase);
         (body.len() >= *least && mixed).then_some(*kind)
+    })
+}
+
+/// A run of letters and digits that nobody makes up, of mixed case or behind a vendor's prefix.
+/// The digest of a file or a commit is none.
+fn is_random(token: &str) -> bool {
+    const RUN_BYTES_MIN: usize = 20;
+    const DIGESTS: [&str; 7] = [
+        "sha1", "sha256", "sha384", "sha512", "md5", "blake3", "commit",
+    ];
+    let lower = token.to_ascii_lowercase();
+    let digest = DIGESTS.iter().any(|name| lower.contains(name));
+    let runs = token.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut before = None;
+    for run in runs.filter(|run| !run.is_empty()) {
+        let count = |is: fn(&u8) -> bool| run.bytes().filter(is).count();
+        let digits = count(u8::is_ascii_digit);
+        let (upper, small) = (count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
+        let long = run.len() >= RUN_BYTES_MIN && digits >= 3;
+        let mixed = upper >= 3 && small >= 3;
+        let prefixed = before.is_some_and(is_prefix) && upper + small >= 3;
+        if long && !digest && (mixed || prefixed) {
+            return true;
+        }
+        before = Some(run);
+    }
+    false
+}
+
+/// What stands before a key: `glsa`, `api`, `v1`.
+fn is_prefix(run: &str) -> bool {
+    let letters = run.bytes().filter(u8::is_ascii_alphabetic).count();
+    (2..=12).contains(&run.len()) && letters >= 1
+}
+
+/// Addresses that let whoever knows them write.
+fn has_hook(lower: &str) -> bool {
+    const HOOKS: [&str; 4] = [
+        "hooks.slack.com/services/",
+        "discord.com/api/webhooks/",
+        "discordapp.com/api/webhooks/",
+        "webhook.office.com/",
+    ];
+    HOOKS.iter().any(|hook| lower.contains(hook))
+}
+
+/// The words of which a wallet can be made again.
+fn has_seed_phrase(lower: &str) -> bool {
+    const NAMES: [&str; 5] = [
+        "seed phrase",
+        "recovery phrase",
+        "mnemonic",
+        "seed words",
+        "wallet words",
+    ];
+    NAMES.iter().any(|name| {
+        lower
+            .split_once(name)
+            .is_some_and(|(_, rest)| rest.split_whitespace().count() >= 10)
     })
 }
 
@@ -200,6 +300,7 @@ fn has_url_password(text: &str) -> bool {
 /// "password is …", "PIN: 1234", "api key = …".
 fn named_secrets(text: &str) -> Vec<SecretKind> {
     let mut spaced = String::with_capacity(text.len());
+    let text = zeroize::Zeroizing::new(text.replace("mot de passe", "password"));
     for c in text.chars() {
         if matches!(c, ':' | '=' | '：') {
             spaced.push_str(" = ");
@@ -215,8 +316,20 @@ fn named_secrets(text: &str) -> Vec<SecretKind> {
     };
     let names = words.iter().enumerate().filter(|(i, word)| {
         let word = bare(word);
-        if !PASSWORD_WORDS.contains(&word.as_str()) {
+        let compound = ["_key", "_token", "_secret", "_password", "-key", "-token"];
+        let compound = compound.iter().any(|end| word.ends_with(end));
+        if word == "bearer" {
+            let next = words.get(i + 1).copied().unwrap_or_default();
+            return next.len() >= 20 && next.bytes().any(|b| b.is_ascii_digit());
+        }
+        if !compound && !PASSWORD_WORDS.contains(&word.as_str()) {
             return false;
+        }
+        if words
+            .get(i + 1)
+            .is_some_and(|next| is_said_at_once(&word, next))
+        {
+            return true;
         }
         // "password for the mail account is …": a few words may stand between.
         let ahead = &words[i + 1..words.len().min(i + 7)];
@@ -237,11 +350,23 @@ fn named_secrets(text: &str) -> Vec<SecretKind> {
     });
     names
         .map(|(_, word)| match bare(word).as_str() {
-            "key" | "apikey" | "api_key" | "api-key" => SecretKind::ApiKey,
-            "token" => SecretKind::Token,
+            "key" | "apikey" => SecretKind::ApiKey,
+            "token" | "bearer" => SecretKind::Token,
+            word if word.ends_with("key") => SecretKind::ApiKey,
+            word if word.ends_with("token") => SecretKind::Token,
             _ => SecretKind::Password,
         })
         .collect()
+}
+
+/// "password hunter2".
+fn is_said_at_once(word: &str, next: &str) -> bool {
+    const NAMED_SO: [&str; 5] = ["password", "passphrase", "passwort", "kennwort", "pwd"];
+    let next = next.trim_matches(|c: char| "\"'`.,;!?()“”„«»".contains(c));
+    NAMED_SO.contains(&word)
+        && next.chars().count() >= 6
+        && next.chars().any(|c| c.is_ascii_digit())
+        && next.chars().any(char::is_alphabetic)
 }
 
 fn is_password(word: &str, value: &str, assigned: bool) -> bool {
@@ -286,7 +411,9 @@ fn is_password(word: &str, value: &str, assigned: bool) -> bool {
             length >= 3 && value.chars().all(|c| c.is_ascii_digit())
         }
         // "the key is to listen", "the secret is patience", "token: 3".
-        "key" | "secret" | "token" => length >= 12 && digits,
+        "key" | "secret" | "token" | "clé" | "clef" | "schlüssel" | "clave" | "chiave" => {
+            length >= 12 && digits
+        }
         _ if PLAIN.contains(&value.to_lowercase().as_str()) => false,
         _ => length >= 3 && (quoted || assigned || digits || length >= 4),
     }
@@ -300,7 +427,7 @@ fn has_card_number(text: &str) -> bool {
         if let Some(digit) = c.to_digit(10) {
             digits.push(digit);
             gap = 0;
-        } else if matches!(c, ' ' | '-' | '\u{a0}') && gap == 0 && !digits.is_empty() {
+        } else if matches!(c, ' ' | '-' | '.' | '\u{a0}') && gap == 0 && !digits.is_empty() {
             gap = 1;
         } else {
             if is_card(&digits) {

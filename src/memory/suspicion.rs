@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::escape::is_invisible;
+use super::plain::{is_disguised, plain_lower};
 
 const ANYWHERE: [&str; 57] = [
     "ignore previous",
@@ -130,6 +131,58 @@ const STARTS: [&str; 38] = [
     "obey",
 ];
 
+const FOREIGN_STARTS: &[&str] = &[
+    "immer ",
+    "niemals ",
+    "sende ",
+    "senden sie ",
+    "schicke ",
+    "schick ",
+    "leite ",
+    "überweise ",
+    "antworte ",
+    "befolge ",
+    "toujours ",
+    "jamais ",
+    "envoie ",
+    "envoyez ",
+    "transfère ",
+    "réponds ",
+    "répondez ",
+    "siempre ",
+    "nunca ",
+    "envía ",
+    "envia ",
+    "manda ",
+    "reenvía ",
+    "responde ",
+    "sempre ",
+    "invia ",
+    "inoltra ",
+    "rispondi ",
+    "alltid ",
+    "aldri ",
+    "aldrig ",
+    "skicka ",
+    "altijd ",
+    "stuur ",
+    "verstuur ",
+    "encaminhe ",
+    "envie ",
+    "всегда ",
+    "никогда ",
+    "отправляй",
+    "отправь",
+    "пересылай",
+    "总是",
+    "永远",
+    "发送",
+    "转发",
+    "请",
+    "常に",
+    "必ず",
+];
+
 /// What looks wrong about a would-be note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flag {
@@ -170,24 +223,27 @@ impl fmt::Display for Flag {
 
 /// What looks wrong about a text as it came, before its blanks were tidied.
 pub(super) fn suspicion(text: &str) -> Option<Flag> {
-    let lower = text.to_lowercase();
     if text
         .chars()
         .any(|c| is_invisible(c) && !matches!(c, '\n' | '\r' | '\t'))
         || text.split_whitespace().any(is_unreadable)
+        || is_disguised(text)
     {
         return Some(Flag::Hidden);
     }
-    if has_markup(text, &lower) {
+    // As it stands, and as it reads.
+    let shapes = [text.to_lowercase(), plain_lower(text)];
+    let any = |looks: &dyn Fn(&str) -> bool| shapes.iter().any(|shape| looks(shape));
+    if any(&|shape| has_markup(shape)) {
         return Some(Flag::Markup);
     }
-    if has_link(&lower) {
+    if any(&has_link) {
         return Some(Flag::Link);
     }
-    if has_command(&lower) {
+    if any(&has_command) {
         return Some(Flag::Command);
     }
-    is_instruction(&lower).then_some(Flag::Instruction)
+    any(&is_instruction).then_some(Flag::Instruction)
 }
 
 /// A run of letters and digits too long for a word of any language that is written with blanks.
@@ -198,7 +254,7 @@ fn is_unreadable(token: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "+/=_-".contains(c))
 }
 
-fn has_markup(text: &str, lower: &str) -> bool {
+fn has_markup(lower: &str) -> bool {
     const MARKS: [&str; 14] = [
         "<|", "|>", "<<sys", "[inst", "[/inst", "[system", "### ", "```", "<｜", "</", "/>",
         "<!--", "{{", "]]>",
@@ -214,9 +270,9 @@ fn has_markup(text: &str, lower: &str) -> bool {
         "system message",
         "ai",
     ];
-    let tag = text
+    let tag = lower
         .match_indices('<')
-        .any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
+        .any(|(at, _)| lower[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()));
     let role = ROLES.iter().any(|role| {
         lower.match_indices(role).any(|(at, _)| {
             let apart = !lower[..at].ends_with(char::is_alphanumeric);
@@ -301,7 +357,10 @@ fn is_instruction(lower: &str) -> bool {
         .iter()
         .chain(&FOREIGN)
         .any(|part| has_word(lower, part))
-        || clauses(lower).any(|clause| STARTS.iter().any(|start| clause.starts_with(start)))
+        || clauses(lower).any(|clause| {
+            let mut starts = STARTS.iter().chain(FOREIGN_STARTS);
+            starts.any(|start| clause.starts_with(start))
+        })
         || sends_somewhere(lower)
 }
 

@@ -64,6 +64,8 @@ pub enum Surface {
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum SessionOp {
     Started,
+    /// Goes on in another conversation than it started in.
+    Turned,
     Ended {
         #[serde(default)]
         messages: u64,

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::error::{Malformation, Phase, ProviderError};
 use super::frames::{Frame, Frames, Framing};
 use super::http::{Http, limit, status_of};
-use super::{Event, Notice, Request};
+use super::{Event, Notice, Preview, Request};
 
 /// Far beyond any reply of a model.
 const REPLY_BYTES_MAX: u64 = 64 << 20;
@@ -109,6 +109,18 @@ pub(super) fn exchange<'a>(
         Some((item, exchange))
     })
     .boxed()
+}
+
+/// The request as it would be sent first.
+pub(super) fn preview(http: &Http, wire: &dyn Wire, request: &Request) -> Preview {
+    let quirks = wire.quirks().load(Ordering::Relaxed);
+    let headers = http.shown_headers(&wire.headers());
+    Preview {
+        method: "POST",
+        url: wire.url().to_string(),
+        headers,
+        body: wire.body(request, quirks),
+    }
 }
 
 struct Exchange<'a> {

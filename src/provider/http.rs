@@ -12,7 +12,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use reqwest::{Client, Response, StatusCode, Url};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -21,8 +23,12 @@ use tokio::time::timeout;
 
 use crate::config::{ApiKey, Config, Timeouts};
 
+use super::KEY_KEPT_BACK;
 use super::endpoint::{Endpoint, is_local_host};
 use super::error::{Malformation, Phase, ProviderError, ServerMessage};
+
+const CONTENT: &str = "application/json";
+const PROGRAM: &str = concat!("agent/", env!("CARGO_PKG_VERSION"));
 
 /// What a server says about a failure is short; the rest is not read.
 const ERROR_BYTES_MAX: usize = 64 << 10;
@@ -116,9 +122,23 @@ impl Http {
             .client()?
             .post(url)
             .headers(headers)
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, CONTENT)
             .body(body);
         self.send(request).await
+    }
+
+    /// What goes with a body, the key kept back.
+    pub(super) fn shown_headers(&self, own: &HeaderMap) -> Vec<(String, String)> {
+        let shown = |name: &HeaderName, value: &str| (name.to_string(), value.to_owned());
+        let own = own.iter().map(|(name, value)| {
+            let value = value.to_str().unwrap_or_default();
+            shown(name, value)
+        });
+        let credential = self.credential.header();
+        let mut headers = vec![shown(&CONTENT_TYPE, CONTENT), shown(&USER_AGENT, PROGRAM)];
+        headers.extend(own);
+        headers.extend(credential.map(|(name, _)| shown(&name, KEY_KEPT_BACK)));
+        headers
     }
 
     /// Fetches a JSON document.
@@ -318,7 +338,7 @@ impl Http {
     fn build(&self) -> Result<Client, ProviderError> {
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls(self.tls_ca_file.as_deref())?)
-            .user_agent(concat!("agent/", env!("CARGO_PKG_VERSION")))
+            .user_agent(PROGRAM)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .pool_max_idle_per_host(1)

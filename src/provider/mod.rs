@@ -22,6 +22,7 @@ mod turns;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use zeroize::Zeroizing;
 
 use crate::model::{Stop, Text, Usage};
 
@@ -47,9 +48,25 @@ pub trait Provider: Send + Sync {
     /// an error stays valid, as part of a reply that was cut.
     fn stream<'a>(&'a self, request: &'a Request) -> BoxStream<'a, Result<Event, ProviderError>>;
 
+    /// The request as it would be sent; none where nothing is sent.
+    fn preview(&self, request: &Request) -> Option<Preview>;
+
     /// The models it serves, as it orders them.
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>>;
 }
+
+/// A request as it would be sent, without the key.
+pub struct Preview {
+    pub method: &'static str,
+    pub url: String,
+    /// Names and values; in place of a key stands `KEY_KEPT_BACK`.
+    pub headers: Vec<(String, String)>,
+    /// JSON.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// Stands for a key where a request is shown.
+pub const KEY_KEPT_BACK: &str = "(the key, not shown)";
 
 /// A part of an answer.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,7 @@ use crate::model::{Role, Stop, Text};
 
 use super::error::ProviderError;
 use super::request::{Note, NoteKind, Part, Request};
-use super::{Event, ModelInfo, Provider};
+use super::{Event, ModelInfo, Preview, Provider};
 
 /// The provider that is always there.
 pub struct Offline;
@@ -47,6 +47,10 @@ impl Provider for Offline {
     fn stream<'a>(&'a self, request: &'a Request) -> BoxStream<'a, Result<Event, ProviderError>> {
         let events = [Event::Text(answer(request)), Event::Done(Stop::End)];
         stream::iter(events).map(Ok).boxed()
+    }
+
+    fn preview(&self, _request: &Request) -> Option<Preview> {
+        None
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>> {

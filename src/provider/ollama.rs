@@ -15,14 +15,14 @@ use crate::model::{Role, Stop, Text, Usage};
 
 use super::endpoint::Endpoint;
 use super::error::{Malformation, ProviderError, clean_name};
-use super::exchange::{Fault, Reader, Wire, exchange};
+use super::exchange::{Fault, Reader, Wire, exchange, preview};
 use super::frames::{Frame, Framing};
 use super::http::Http;
 use super::openai::tool;
 use super::request::{Part, Request, ToolUse};
 use super::select::DEFAULT_MODEL;
 use super::turns;
-use super::{Event, ModelInfo, Notice, Provider};
+use super::{Event, ModelInfo, Notice, Preview, Provider};
 
 /// Below this a chat with a memory is cut too early.
 const CONTEXT_TOKENS_MIN: u32 = 8192;
@@ -80,6 +80,10 @@ impl Provider for Ollama {
 
     fn stream<'a>(&'a self, request: &'a Request) -> BoxStream<'a, Result<Event, ProviderError>> {
         exchange(&self.http, self, request)
+    }
+
+    fn preview(&self, request: &Request) -> Option<Preview> {
+        Some(preview(&self.http, self, request))
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>> {

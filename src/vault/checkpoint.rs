@@ -82,13 +82,13 @@ impl<F: Fold> View<F> {
         Ok(true)
     }
 
-    /// Applies what was appended since. Returns the records that came in.
+    /// Applies what was appended since. Returns the records that came in; none where the fold had
+    /// to start again, since nothing tells then which of them are new.
     pub fn catch_up(&mut self, log: &mut dyn Log) -> Result<Vec<(u64, Record)>, VaultError> {
-        if log.epoch() != self.epoch {
-            // Another process rewrote the vault: what was purged must leave this fold too.
-            self.start_again(log)?;
-        } else if log.position(self.at.seq)? != Some(self.at) {
-            // A record that was seen and never became durable is gone: so is its effect.
+        // Another process rewrote the vault: what was purged must leave this fold too. Or a record
+        // that was seen and never became durable is gone: so is its effect.
+        let again = log.epoch() != self.epoch || log.position(self.at.seq)? != Some(self.at);
+        if again {
             self.start_again(log)?;
         }
         let mut news = Vec::new();
@@ -109,7 +109,9 @@ impl<F: Fold> View<F> {
                 }
                 self.at = entry.position();
                 self.unsaved_bytes += entry.line().len() as u64;
-                news.push((entry.seq, record));
+                if !again {
+                    news.push((entry.seq, record));
+                }
             }
         }
     }

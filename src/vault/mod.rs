@@ -39,6 +39,7 @@ pub use crate::seal::EpochId;
 pub use backup::BackedUp;
 pub use checkpoint::View;
 pub use copies::{Belonging, CopyFlaw, OpenCopy};
+
 pub use entry::Entry;
 pub use epochs::OtherEpoch;
 pub use error::{Damage, DamageKind, RemoteError, Rollback, VaultError};

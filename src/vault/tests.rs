@@ -9,6 +9,7 @@ mod processes;
 mod purge;
 mod rekey;
 mod repair;
+mod scratch;
 mod slots;
 
 use std::sync::Arc;

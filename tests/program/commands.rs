@@ -236,7 +236,7 @@ fn a_text_and_a_picture_go_with_the_next_message_and_stay_in_the_conversation() 
         "notes.txt goes with your next message",
     );
     say(&mut terminal, "/attach dot.png", "dot.png goes with");
-    say(&mut terminal, "/attach paper.pdf", "pdftotext");
+    say(&mut terminal, "/attach paper.pdf", "cannot be attached");
     say(&mut terminal, "/attach nowhere", "cannot be opened");
     say(&mut terminal, "what is this?", "seen");
     say(&mut terminal, "and now?", "still seen");
@@ -480,4 +480,61 @@ fn narrow_and_wide_terminals_are_filled_and_a_resize_is_noticed() {
     terminal
         .wait_until(|screen| screen.matches(PROMPT.trim()).count() >= 3 && longest(screen) == 99);
     leave(terminal);
+}
+
+#[test]
+fn a_summary_stands_for_what_is_compacted_and_the_words_can_still_be_found() {
+    let home = Home::with_vault();
+    let set = home.agent(["config", "set", "window_messages", "8"]);
+    set.run().expect_code(0);
+    let summary = "The person's cat is called Mirabelle.";
+    let script = ["One.", "Two.", "Three.", summary, "Four."].map(|text| anthropic(&[text]));
+    let server = Server::new(script.into());
+    let mut terminal = chat(&home, &server, &[]);
+    say(&mut terminal, "/compact", "there is nothing to summarise");
+    say(&mut terminal, "my cat is called Mirabelle", "One.");
+    say(&mut terminal, "it is grey", "Two.");
+    say(&mut terminal, "and old", "Three.");
+    let done = "a summary stands for 2 earlier messages now; all stay searchable";
+    say(&mut terminal, "/compact", done);
+    say(&mut terminal, "/compact", "there is nothing to summarise");
+    say(&mut terminal, "what is it called?", "Four.");
+    leave(terminal);
+    let asked = server.asked();
+    assert_eq!(asked.len(), 5);
+    let shown = asked[3].messages()[0].1.clone();
+    assert!(
+        shown.contains("my cat is called Mirabelle") && !shown.contains("it is grey"),
+        "{shown}"
+    );
+    assert!(asked[4].system().contains("Summary of the earlier part"));
+    assert!(asked[4].system().contains("cat is called Mirabelle."));
+    let sent: Vec<String> = asked[4]
+        .messages()
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            "it is grey",
+            "Two.",
+            "and old",
+            "Three.",
+            "what is it called?"
+        ]
+    );
+    let hits = home.json(["search", "Mirabelle", "--in", "messages"]);
+    assert_eq!(hits[0]["text"], "my cat is called Mirabelle");
+    let id = home.json(["history", "list"])[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        home.json(["history", "show", &id])
+            .as_array()
+            .unwrap()
+            .len(),
+        8
+    );
 }

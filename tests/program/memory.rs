@@ -133,6 +133,42 @@ fn who_leaves_by_ctrl_c_is_not_kept_waiting() {
     assert_eq!(home.remembered(), ["lives in Oslo"]);
 }
 
+/// The kill comes between the answer and the leaving, in more conversations than are at hand.
+#[test]
+fn every_chat_that_was_killed_is_looked_through_at_the_next_leavings() {
+    const KILLED: usize = 36;
+    let home = Home::with_vault();
+    for n in 0..KILLED {
+        let server = Server::new(vec![anthropic(&["Nice."])]);
+        let mut running = server.anthropic(home.agent(["chat", "--new"])).start_open();
+        running.say(&format!("I own boat number {n}\n"));
+        running.stdout.wait_for("Nice.");
+        running.kill();
+    }
+    let mut looked = Vec::new();
+    let mut left = 0;
+    while looked.len() < KILLED {
+        left += 1;
+        assert!(left <= 4, "{} after {left} leavings", looked.len());
+        let server = Server::new(vec![anthropic(&["Yes."])]);
+        let run = server.anthropic(home.agent(["chat", "--new"]));
+        run.input("is it raining?\n").run().expect_code(0);
+        let passes = server.passes();
+        assert!(passes.len() <= 17, "{} in one leaving", passes.len());
+        let talks = passes.iter().map(|pass| pass.body["messages"].to_string());
+        looked.extend(talks.filter(|talk| talk.contains("boat number")));
+    }
+    for n in 0..KILLED {
+        let said = format!("boat number {n}\\");
+        let times = looked.iter().filter(|talk| talk.contains(&said)).count();
+        assert_eq!(times, 1, "{said}");
+    }
+    let server = Server::new(vec![anthropic(&["Yes."])]);
+    let run = server.anthropic(home.agent(["chat", "--new"]));
+    run.input("is it raining?\n").run().expect_code(0);
+    assert_eq!(server.passes().len(), 1, "only its own");
+}
+
 #[test]
 fn incognito_and_settings_keep_from_looking_through() {
     let home = Home::with_vault();

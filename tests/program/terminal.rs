@@ -143,6 +143,11 @@ impl Terminal {
         }
     }
 
+    /// The screen now, with its colours.
+    pub fn cells(&self) -> vt100::Screen {
+        self.view.0.lock().unwrap().parser.screen().clone()
+    }
+
     /// What a person sees now.
     pub fn screen(&self) -> String {
         self.view.0.lock().unwrap().parser.screen().contents()

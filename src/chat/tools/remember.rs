@@ -11,7 +11,7 @@ pub(super) const TOOL: OwnTool = OwnTool {
     name: "remember",
     description: REMEMBER_DESCRIPTION,
     input_schema: remember_schema,
-    is_offered: |session| session.settings.use_memory,
+    is_offered: |session| session.settings.learns,
     run: |_, call| remember(call),
 };
 

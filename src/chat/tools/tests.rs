@@ -106,7 +106,7 @@ fn nothing_is_learnt_from_calls_of_an_answer_that_was_cut() {
 #[test]
 fn without_memory_no_tool_is_offered_and_none_is_carried_out() {
     let mut settings = settings();
-    settings.use_memory = false;
+    (settings.use_memory, settings.learns) = (false, false);
     let log = Box::new(ScratchLog::default());
     let mut session = Session::open(log, None, settings, Opening::New).unwrap();
     let provider = Scripted::new(vec![

@@ -35,11 +35,12 @@ impl Looks {
 
 pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, color: bool) {
     let looks = Looks { color };
+    let what_keys_do = packed(state.keys(), frame.area().width);
     let [top, middle, notice, keys] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
         Constraint::Length(1),
-        Constraint::Length(1),
+        Constraint::Length(what_keys_do.len() as u16),
     ])
     .areas(frame.area());
     frame.render_widget(title(state, looks), top);
@@ -51,7 +52,22 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, color: bool) {
         None => draw_list(frame, state, middle, looks),
     }
     frame.render_widget(bottom(state, looks, notice.width), notice);
-    frame.render_widget(Paragraph::new(state.keys()).style(looks.faint()), keys);
+    frame.render_widget(Paragraph::new(what_keys_do).style(looks.faint()), keys);
+}
+
+/// As many lines as the keys take, none of them broken within a key's words.
+fn packed(keys: &str, columns: u16) -> Vec<Line<'static>> {
+    let mut lines: Vec<String> = Vec::new();
+    for key in keys.split(" · ") {
+        match lines.last_mut() {
+            Some(line) if text_width(line) + 3 + text_width(key) <= usize::from(columns) => {
+                line.push_str(" · ");
+                line.push_str(key);
+            }
+            _ => lines.push(key.to_owned()),
+        }
+    }
+    lines.into_iter().map(Line::from).collect()
 }
 
 fn title(state: &State, looks: Looks) -> Line<'static> {

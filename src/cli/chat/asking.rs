@@ -41,7 +41,8 @@ impl Chatting {
             "off" => None,
             text => Some(Text::from(text)),
         };
-        self.open_session()?.settings.system = prompt;
+        let settings = &mut self.open_session()?.settings;
+        (settings.system, settings.frame) = (prompt, None);
         self.args.talk.system = (text != "off").then(|| text.to_owned());
         self.args.talk.role = None;
         complain(match text {
@@ -51,8 +52,9 @@ impl Chatting {
         Ok(Outcome::Go)
     }
 
-    pub(super) fn role(&mut self, name: &str) -> Result<Outcome, Failure> {
+    pub(super) fn role(&mut self, words: &str) -> Result<Outcome, Failure> {
         let session = self.open_session()?;
+        let (name, values) = words.split_once(' ').unwrap_or((words, ""));
         if name.is_empty() {
             let mut any = false;
             for (name, prompt) in session.buffer.fold.roles() {
@@ -65,8 +67,14 @@ impl Chatting {
             }
             return Ok(Outcome::Go);
         }
-        session.take_role(name)?;
+        let values = values.split_whitespace().map(|word| {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            (name.to_owned(), value.to_owned())
+        });
+        let values: Vec<_> = values.collect();
+        session.take_role(name, &values)?;
         self.args.talk.role = Some(name.to_owned());
+        self.args.talk.param = values;
         complain(&format!("Talking as {}.", one_line(name)));
         Ok(Outcome::Go)
     }

@@ -81,10 +81,10 @@ pub(super) const COMMANDS: &[Info] = &[
     ),
     info(
         "role",
-        "[NAME]",
+        "[NAME [X=Y]]",
         Roles,
         Chatting::role,
-        "talk under a named system prompt; agent roles makes them",
+        "talk under a named system prompt, its variables filled in",
     ),
     info(
         "memory",
@@ -175,7 +175,7 @@ pub(super) const COMMANDS: &[Info] = &[
         "FILE",
         Files,
         Chatting::attach_file,
-        "put a text file or a picture to the next message",
+        "put a text file, a PDF or a picture to the next message",
     ),
     info(
         "compact",

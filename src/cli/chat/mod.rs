@@ -78,14 +78,19 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     let mut shell = shell;
     let settings = talk::settings(&shell, &args.talk, Surface::Chat);
     let mut claim = None;
-    let (session, keys, store) = if args.talk.incognito {
+    let (session, keys, store) = if args.talk.with_memory {
+        let mut vault = shell.open_to_look()?;
+        let keys = vault.provider_keys()?;
+        let session = talk::incognito_on(&shell, vault, settings, &args.talk)?;
+        (session, keys, Some(shell.store()?))
+    } else if args.talk.incognito {
         (talk::incognito(settings)?, ProviderKeys::default(), None)
     } else {
         let mut vault = open_or_make(&mut shell)?;
         let keys = vault.provider_keys()?;
         let store = shell.store()?;
         let opening = talk::opening(&args.talk).unwrap_or(Opening::LastOrNew);
-        let mut session = talk::session(&shell, vault, settings, opening.clone())?;
+        let mut session = talk::session(&shell, Box::new(vault), settings, opening.clone())?;
         claim = claim_of(store.as_ref(), &session);
         if claim.is_none() && opening == Opening::LastOrNew {
             shell.note("The last conversation is open in another window; this is a new one.");
@@ -192,14 +197,17 @@ impl Chatting {
             Why::NothingConfigured => ", since no model is configured".to_owned(),
         };
         lines.push(format!("Talking to {}, {host}{why}.", self.model_name()));
-        let incognito = self.args.talk.incognito;
-        match &self.session {
-            _ if incognito => {
-                lines.push("Incognito: nothing of this is written anywhere.".to_owned());
-            }
-            Some(session) if session.continues() => lines.push(continuing(session)),
-            _ => {}
+        let reads = match self.args.talk.with_memory {
+            true => "what is remembered is read, and ",
+            false => "",
+        };
+        if self.args.talk.incognito {
+            lines.push(format!(
+                "Incognito: {reads}nothing of this is written anywhere."
+            ));
         }
+        let session = self.session.as_ref();
+        lines.extend(session.filter(|s| s.continues()).map(continuing));
         lines.push("/help shows the commands; Ctrl-D leaves.".to_owned());
         lines.iter().for_each(|line| self.shell.note(line));
     }
@@ -274,6 +282,14 @@ impl Chatting {
         self.session.as_mut().ok_or(locked)
     }
 
+    /// What is open, for what is to stay: incognito, nothing does.
+    fn kept_session(&mut self) -> Result<&mut Session, Failure> {
+        match self.incognito {
+            true => Err(Failure::Incognito),
+            false => self.open_session(),
+        }
+    }
+
     /// Offers what the line may be completed to.
     fn offer_words(&mut self) {
         let Some(session) = &self.session else { return };
@@ -309,13 +325,12 @@ impl Chatting {
         describe(&session.take_news())
     }
 
-    /// Drops the session, and its keys with it.
+    /// Drops the session, and its keys with it. Who was incognito stays so.
     pub(super) fn lock(&mut self) {
         let session = self.session.take();
         if let Some(session) = self.aside.take().or(session) {
             self.conversation = session.conversation();
         }
-        self.incognito = self.args.talk.incognito;
         self.hits.clear();
         *self.words.lock().unwrap_or_else(PoisonError::into_inner) = Words::default();
         self.keys = ProviderKeys::default();
@@ -389,7 +404,8 @@ impl Chatting {
             return Err(VaultError::Rekeyed.into());
         };
         session.refresh()?;
-        if !*consented && !*incognito {
+        // Incognito, nothing but what was just typed leaves, unless memory goes with it.
+        if !*consented && (!*incognito || args.talk.with_memory) {
             let circumstances = Circumstances {
                 why: &chosen.why,
                 yes: false,
@@ -433,6 +449,12 @@ impl Chatting {
 
     /// After an idle lock, `/lock`, or new keys: asks for the passphrase and goes on where it was.
     fn unlock_again(&mut self) -> Result<(), Failure> {
+        if self.args.talk.incognito && !self.args.talk.with_memory {
+            complain("What was said incognito is gone; this is a new conversation.");
+            let settings = talk::settings(&self.shell, &self.args.talk, Surface::Chat);
+            self.session = Some(talk::incognito(settings)?);
+            return Ok(());
+        }
         loop {
             let typed = ask_hidden("Locked. Passphrase: ")?;
             if typed.is_empty() {
@@ -443,19 +465,38 @@ impl Chatting {
             match locked.unlock(&passphrase) {
                 Ok(vault) => {
                     self.keys = vault.provider_keys()?;
-                    let settings = talk::settings(&self.shell, &self.args.talk, Surface::Chat);
-                    let opening = Opening::This(self.conversation);
-                    let vault = Opened::Vault(Box::new(vault));
-                    let mut session = talk::session(&self.shell, vault, settings, opening)?;
-                    talk::take_role(&mut session, &self.args.talk)?;
-                    meaning::attach(&self.shell, &mut session, &self.keys);
-                    self.session = Some(session);
-                    return Ok(());
+                    return self.go_on_with(Opened::Vault(Box::new(vault)));
                 }
                 Err(VaultError::WrongPassphrase) => complain("That is not it."),
                 Err(other) => return Err(other.into()),
             }
         }
+    }
+}
+
+impl Chatting {
+    /// Goes on where it was when it was locked: what was incognito is gone, and goes on so.
+    fn go_on_with(&mut self, vault: Opened) -> Result<(), Failure> {
+        let talk = &self.args.talk;
+        let settings = talk::settings(&self.shell, talk, Surface::Chat);
+        let mut session = match talk.with_memory {
+            true => talk::incognito_on(&self.shell, vault, settings, talk)?,
+            false => {
+                let opening = Opening::This(self.conversation);
+                let mut session = talk::session(&self.shell, Box::new(vault), settings, opening)?;
+                meaning::attach(&self.shell, &mut session, &self.keys);
+                session
+            }
+        };
+        talk::take_role(&mut session, talk)?;
+        self.session = Some(session);
+        if self.incognito {
+            complain("What was said incognito is gone; the chat goes on incognito.");
+        }
+        if self.incognito && !self.args.talk.incognito {
+            self.step_aside()?;
+        }
+        Ok(())
     }
 }
 

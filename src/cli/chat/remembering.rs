@@ -38,7 +38,7 @@ impl Chatting {
     }
 
     pub(super) fn remember(&mut self, text: &str) -> Result<Outcome, Failure> {
-        let session = self.open_session()?;
+        let session = self.kept_session()?;
         let accepted = session.remember(text, Kind::Fact, false, now())?;
         let notice = accepted.notice(&session.memory.fold);
         complain(&notice.map_or("known already".to_owned(), |notice| one_line(&notice)));
@@ -46,7 +46,7 @@ impl Chatting {
     }
 
     pub(super) fn forget(&mut self, prefix: &str) -> Result<Outcome, Failure> {
-        let session = self.open_session()?;
+        let session = self.kept_session()?;
         let id = find_item(&session.memory.fold, prefix)?;
         let event = MemoryEvent {
             at: now(),
@@ -60,7 +60,7 @@ impl Chatting {
     /// Takes the last change back that was not taken back already.
     pub(super) fn undo(&mut self, _: &str) -> Result<Outcome, Failure> {
         let undone = self.undone.clone();
-        let session = self.open_session()?;
+        let session = self.kept_session()?;
         let undo = session.undo(UndoWhat::LastBut(&undone), true, now())?;
         let undo = undo.ok_or(Failure::NothingToUndo)?;
         let memory = &session.memory.fold;

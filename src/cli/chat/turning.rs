@@ -79,7 +79,7 @@ impl Chatting {
     }
 
     pub(super) fn title(&mut self, title: &str) -> Result<Outcome, Failure> {
-        self.open_session()?.title(title, now())?;
+        self.kept_session()?.title(title, now())?;
         complain("titled");
         Ok(Outcome::Go)
     }
@@ -92,16 +92,23 @@ impl Chatting {
         } else if self.incognito {
             complain("This chat has been incognito from its start.");
         } else {
-            let settings = self.open_session()?.settings.clone();
-            let scratch = talk::incognito(crate::chat::Settings {
-                use_memory: false,
-                ..settings
-            })?;
-            self.aside = self.session.replace(scratch);
-            self.incognito = true;
+            self.step_aside()?;
             complain("Incognito: nothing from here on is kept anywhere; /incognito goes back.");
         }
         Ok(Outcome::Go)
+    }
+
+    /// Puts the session on the vault aside, and goes on in one that is kept nowhere.
+    pub(super) fn step_aside(&mut self) -> Result<(), Failure> {
+        let settings = self.open_session()?.settings.clone();
+        let scratch = talk::incognito(crate::chat::Settings {
+            use_memory: false,
+            learns: false,
+            ..settings
+        })?;
+        self.aside = self.session.replace(scratch);
+        self.incognito = true;
+        Ok(())
     }
 
     /// The same search as `agent search`, its options included.

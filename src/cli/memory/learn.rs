@@ -19,12 +19,14 @@ use crate::chat::{
 use crate::config::When;
 use crate::memory::{Change, diff};
 use crate::model::{Id, Status, Surface};
-use crate::provider::{Chosen, Offline};
+use crate::provider::{Chosen, Offline, is_local_host};
 use crate::store::Store;
 use crate::vault::ProviderKeys;
 
 /// A pass that failed so often waits for the person to ask for it.
 const TRIES_MAX: u32 = 3;
+/// Passes over earlier sittings that one leaving takes on, at the most.
+const OWED_AT_ONCE: usize = 16;
 
 /// A sitting without a conversation, for commands that work on memory as a whole.
 pub(super) fn sitting(shell: &Shell) -> Result<(Session, ProviderKeys), Failure> {
@@ -154,7 +156,10 @@ fn passes(shell: &Shell, session: &mut Session, args: &ExtractArgs) -> Result<Ve
         return Ok(vec![session.pass_over(id, args.again)?]);
     }
     let store = shell.store()?;
-    let owed = session.owed_passes(&mut |id| is_open(store.as_ref(), id))?;
+    let asks = shell.config.memory.extract == When::Always;
+    let owed = session.owed_passes(asks, usize::MAX, &mut |candidate| {
+        !is_open(store.as_ref(), candidate.conversation)
+    })?;
     if !owed.is_empty() {
         return Ok(owed);
     }
@@ -249,10 +254,13 @@ pub(in super::super) fn at_the_end(
         (When::Chat, surface) => surface == Surface::Chat,
         (When::Always, _) => true,
     };
-    if !wanted || !session.settings.use_memory {
+    if !wanted || !session.settings.learns {
         return;
     }
-    let own = session.own_passes();
+    let own = match session.own_passes() {
+        Ok(own) => own,
+        Err(error) => return shell.note(&format!("warning: {error}")),
+    };
     if own.is_empty() {
         return;
     }
@@ -274,32 +282,56 @@ pub(in super::super) fn at_the_end(
     }
     if left == Left::Interrupted {
         // Whoever presses Ctrl-C wants to be gone.
-        for pass in own {
-            if let Err(error) = session.owe(pass, now()) {
-                shell.note(&format!("warning: {error}"));
-            }
-        }
+        owe(shell, session, own);
         return;
     }
-    match passes_at_the_end(shell, session, own) {
-        Ok(passes) => look_through(shell, session, chosen, passes),
-        Err(failure) => shell.note(&format!("warning: {failure}")),
+    let owed = owed_at_the_end(shell, session, chosen).unwrap_or_else(|failure| {
+        shell.note(&format!("warning: {failure}"));
+        Vec::new()
+    });
+    let left = look_through(shell, session, chosen, own, owed);
+    owe(shell, session, left);
+}
+
+/// Leaves passes over this sitting for later.
+fn owe(shell: &Shell, session: &mut Session, passes: Vec<Pass>) {
+    for pass in passes {
+        if let Err(error) = session.owe(pass, now()) {
+            shell.note(&format!("warning: {error}"));
+        }
     }
 }
 
-fn passes_at_the_end(
+/// What is owed from before and may be looked through now.
+fn owed_at_the_end(
     shell: &Shell,
     session: &mut Session,
-    mut passes: Vec<Pass>,
+    chosen: &Chosen,
 ) -> Result<Vec<Pass>, Failure> {
     let store = shell.store()?;
-    let owed = session.owed_passes(&mut |id| is_open(store.as_ref(), id))?;
-    passes.extend(owed.into_iter().filter(|pass| pass.tries < TRIES_MAX));
-    Ok(passes)
+    let host = chosen.provider.host();
+    let stays = host.is_none_or(is_local_host);
+    let asks = shell.config.memory.extract == When::Always;
+    Ok(session.owed_passes(asks, OWED_AT_ONCE, &mut |candidate| {
+        candidate.tries < TRIES_MAX
+            && (stays || !candidate.local)
+            && !is_open(store.as_ref(), candidate.conversation)
+    })?)
 }
 
-fn look_through(shell: &Shell, session: &mut Session, chosen: &Chosen, passes: Vec<Pass>) {
-    let Ok(runtime) = talk::runtime() else { return };
+/// Makes passes, those over this sitting first; of these it returns the ones that nothing says are
+/// owed although they were not made.
+fn look_through(
+    shell: &Shell,
+    session: &mut Session,
+    chosen: &Chosen,
+    own: Vec<Pass>,
+    owed: Vec<Pass>,
+) -> Vec<Pass> {
+    let Ok(runtime) = talk::runtime() else {
+        return own;
+    };
+    let mut left = own.clone();
     let limit = Duration::from_secs(u64::from(shell.config.memory.extract_seconds));
     let says = stderr_is_terminal() && !shell.global.quiet;
     if says {
@@ -308,11 +340,13 @@ fn look_through(shell: &Shell, session: &mut Session, chosen: &Chosen, passes: V
     let mut lines = Vec::new();
     runtime.block_on(async {
         let mut over = Box::pin(over(limit));
-        for pass in passes {
+        for pass in own.into_iter().chain(owed) {
             let provider = chosen.provider.as_ref();
             let made = session.extract(provider, &chosen.model, pass, now, over.as_mut());
             match made.await {
                 Ok(passed) => {
+                    // It has said itself that it is owed, if it broke.
+                    left.retain(|own| *own != pass);
                     lines.extend(passed.learnt.as_deref().map(one_line));
                     if let Some(broke) = passed.broke {
                         lines.push(format!(
@@ -336,6 +370,7 @@ fn look_through(shell: &Shell, session: &mut Session, chosen: &Chosen, passes: V
     lines
         .iter()
         .for_each(|line| shell.note(&format!("({line})")));
+    left
 }
 
 /// Ctrl-C, or the end of the time.

@@ -13,11 +13,11 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::error::{Malformation, ProviderError, clean_name};
-use super::exchange::{Reader, Wire, exchange};
+use super::exchange::{Reader, Wire, exchange, preview};
 use super::frames::Framing;
 use super::http::Http;
 use super::request::Request;
-use super::{Event, ModelInfo, Provider, turns};
+use super::{Event, ModelInfo, Preview, Provider, turns};
 
 /// The one version there is (`anthropic-version`).
 const VERSION: &str = "2023-06-01";
@@ -69,6 +69,10 @@ impl Provider for Anthropic {
 
     fn stream<'a>(&'a self, request: &'a Request) -> BoxStream<'a, Result<Event, ProviderError>> {
         exchange(&self.http, self, request)
+    }
+
+    fn preview(&self, request: &Request) -> Option<Preview> {
+        Some(preview(&self.http, self, request))
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>> {

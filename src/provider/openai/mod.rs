@@ -15,12 +15,12 @@ use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
 use super::error::{Malformation, ProviderError, clean_name};
-use super::exchange::{Reader, Wire, exchange};
+use super::exchange::{Reader, Wire, exchange, preview};
 use super::frames::Framing;
 use super::http::Http;
 use super::request::Request;
 use super::select::DEFAULT_MODEL;
-use super::{Event, ModelInfo, Notice, Provider, turns};
+use super::{Event, ModelInfo, Notice, Preview, Provider, turns};
 
 pub(super) use ask::tool;
 
@@ -86,6 +86,10 @@ impl Provider for OpenAi {
 
     fn stream<'a>(&'a self, request: &'a Request) -> BoxStream<'a, Result<Event, ProviderError>> {
         exchange(&self.http, self, request)
+    }
+
+    fn preview(&self, request: &Request) -> Option<Preview> {
+        Some(preview(&self.http, self, request))
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, ProviderError>> {

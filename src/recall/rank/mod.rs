@@ -98,11 +98,11 @@ pub fn rank(
     }
     let lists = list(source, question, weights)?;
     let conversations = conversation_scores(contents, &lists, weights);
-    let candidates = candidates(source, &lists, weights)?;
+    let mut reader = Reader::new(source);
+    let candidates = candidates(contents, &mut reader, &lists, weights)?;
     drop(lists);
     let scale = Scale::of(contents, &candidates, &conversations);
     let besides_max = scale.besides_words_max(question, weights);
-    let mut reader = Reader::new(source);
     let mut best: BinaryHeap<Worst> = BinaryHeap::with_capacity(k.min(candidates.len()) + 1);
     for candidate in &candidates {
         let words = scale.words.of(f64::from(candidate.words));

@@ -10,7 +10,7 @@ use super::lists::{Listed, runs_asked_for};
 use super::reader::{Reader, Span};
 use crate::recall::RecallError;
 use crate::recall::contents::{Contents, LENDS, NONE, WHOLE, lent_by};
-use crate::recall::source::{Posting, Source};
+use crate::recall::source::Posting;
 use crate::recall::turn::{Speaker, Turn};
 
 /// Up to here every message is scored; above, only those that share a word with the question.
@@ -137,19 +137,18 @@ impl Block {
 
 /// All messages that share a word with the question, in order.
 pub(super) fn candidates(
-    source: &dyn Source,
+    contents: &Contents,
+    reader: &mut Reader<'_>,
     lists: &[Listed],
     weights: &Weights,
 ) -> Result<Vec<Candidate>, RecallError> {
-    let contents = source.contents();
-    let mut reader = Reader::new(source);
     // What crosses into another block is found first, since that block may lie before.
     let mut far: Vec<(u32, u8, u32)> = Vec::new();
     for (term, list) in lists.iter().enumerate() {
         for &posting in &list.postings {
             let run = reader.run_of(posting.passage);
             if !stays_in_block(contents, run) {
-                lend(&mut reader, posting, run, |target, amount| {
+                lend(reader, posting, run, |target, amount| {
                     if target / BLOCK != posting.passage / BLOCK {
                         far.push((target, term as u8, amount));
                     }
@@ -184,7 +183,7 @@ pub(super) fn candidates(
                 any = true;
                 block.own(term, posting.passage, WHOLE * u32::from(posting.count));
                 let run = reader.run_of(posting.passage);
-                lend(&mut reader, posting, run, |target, amount| {
+                lend(reader, posting, run, |target, amount| {
                     if target / BLOCK == number {
                         block.lend(term, target, amount);
                     }
@@ -204,7 +203,7 @@ pub(super) fn candidates(
             if score_all {
                 block.touch(block.start..end);
             }
-            score_block(&mut reader, &mut block, &scorer, &mut scan)?;
+            score_block(reader, &mut block, &scorer, &mut scan)?;
         }
     }
     Ok(scan.out)

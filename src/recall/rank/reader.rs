@@ -8,7 +8,7 @@ use crate::recall::source::Source;
 use crate::recall::turn::{Speaker, Turn};
 
 const PAGE_TURNS: u32 = 64;
-const PAGES: usize = 512;
+const PAGES: usize = 1024;
 /// A page also has the turns around it that decide about its first and its last.
 const BEFORE: u32 = 2;
 const BEHIND: u32 = 3;
