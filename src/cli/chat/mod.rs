@@ -483,8 +483,7 @@ impl Chatting {
             true => talk::incognito_on(&self.shell, vault, settings, talk)?,
             false => {
                 let opening = Opening::This(self.conversation);
-                let vault = Box::new(vault);
-                let mut session = talk::session(&self.shell, vault, settings, opening)?;
+                let mut session = talk::session(&self.shell, Box::new(vault), settings, opening)?;
                 meaning::attach(&self.shell, &mut session, &self.keys);
                 session
             }
