@@ -324,6 +324,7 @@ fn a_lock_does_not_end_incognito() {
     terminal.wait_for(PROMPT);
     terminal.type_line("/incognito");
     terminal.wait_for("Back in the vault");
+    terminal.wait_for(PROMPT);
     terminal.type_line("said openly");
     terminal.wait_for("four");
     terminal.wait_for(PROMPT);
