@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::ahead::ReadAhead;
+use super::ahead::Opened;
 use super::fault::Fault;
 use super::lifetime::Reason;
 use super::message::{self, MessageError, Payload};
@@ -27,7 +27,7 @@ pub(super) struct Exchange {
     wait: Option<Wait>,
     /// The index's files of the epoch in which they were last opened, and the lock on them.
     index: Option<VaultIndex>,
-    ahead: ReadAhead,
+    ahead: Opened,
     epoch: EpochId,
 }
 
@@ -44,7 +44,7 @@ impl Exchange {
             shared,
             wait: None,
             index: None,
-            ahead: ReadAhead::default(),
+            ahead: Opened::default(),
             epoch: EpochId([0; 16]),
         }
     }
@@ -118,7 +118,7 @@ impl Exchange {
             self.shared.touch();
         }
         match request {
-            Request::Chunk { .. }
+            Request::Chunks { .. }
             | Request::WriteFile
             | Request::RemoveFile { .. }
             | Request::ListFiles
@@ -238,7 +238,7 @@ impl Exchange {
         let index = match self.index.take() {
             Some(index) if !opens || self.vault(|v| Ok(v.epoch()))? == index.epoch() => index,
             _ => {
-                self.ahead = ReadAhead::default();
+                self.ahead = Opened::default();
                 self.vault(|vault| Ok(vault.index_files()))?
             }
         };
@@ -248,17 +248,12 @@ impl Exchange {
     }
 }
 
-fn ask_index(
-    index: &VaultIndex,
-    ahead: &mut ReadAhead,
-    request: Request,
-    payload: &[u8],
-) -> Answered {
+fn ask_index(index: &VaultIndex, ahead: &mut Opened, request: Request, payload: &[u8]) -> Answered {
     match request {
-        Request::Chunk { file, index: n } => {
-            let chunk = ahead.chunk(index, file, n)?;
-            let found = chunk.is_some();
-            Ok((Reply::Bytes { found }, chunk.unwrap_or_default()))
+        Request::Chunks { file, first, count } => {
+            let chunks = ahead.chunks(index, file, first, count)?;
+            let found = chunks.is_some();
+            Ok((Reply::Bytes { found }, chunks.unwrap_or_default()))
         }
         Request::WriteFile => plain(Reply::File(index.write(payload)?.into())),
         Request::RemoveFile { name } => {

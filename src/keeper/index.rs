@@ -1,9 +1,11 @@
 //! The search index's files across the socket.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use zeroize::Zeroizing;
 
+use super::ahead::Ahead;
 use super::client::{Connection, held};
 use super::message::Payload;
 use super::protocol::{Reply, Request};
@@ -12,11 +14,15 @@ use crate::vault::{IndexFiles, IndexManifest, SealedFile, VaultError};
 /// Index files that another process seals and opens. The lock is held by the connection.
 pub struct RemoteIndex {
     line: Arc<Mutex<Connection>>,
+    ahead: RefCell<Ahead>,
 }
 
 impl RemoteIndex {
     pub(super) fn new(line: Arc<Mutex<Connection>>) -> Self {
-        RemoteIndex { line }
+        RemoteIndex {
+            line,
+            ahead: RefCell::default(),
+        }
     }
 
     fn ask(&self, request: &Request, payload: &[u8]) -> Result<(Reply, Payload), VaultError> {
@@ -34,9 +40,20 @@ impl IndexFiles for RemoteIndex {
         file: &SealedFile,
         index: u64,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        let mut ahead = self.ahead.borrow_mut();
+        let count = match ahead.take(file, index) {
+            Ok(chunk) => return Ok(Some(chunk)),
+            Err(count) => count,
+        };
         let file = (*file).into();
-        match self.ask(&Request::Chunk { file, index }, &[])? {
-            (Reply::Bytes { found }, chunk) => Ok(found.then_some(chunk)),
+        let request = Request::Chunks {
+            file,
+            first: index,
+            count,
+        };
+        match self.ask(&request, &[])? {
+            (Reply::Bytes { found: true }, chunks) => Ok(ahead.put(chunks)),
+            (Reply::Bytes { found: false }, _) => Ok(None),
             _ => Err(self.misunderstood()),
         }
     }

@@ -11,7 +11,7 @@ use crate::seal::{Link, Position};
 use crate::vault::{Damage, Entry, Rollback, SealedFile, Vault};
 
 /// Raised with any change of what crosses the socket: both sides must be of one version.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// A provider's key is far shorter.
 const KEY_BYTES_MAX: usize = 64 * 1024;
 /// Damage beyond so many places is not told one by one.
@@ -126,9 +126,11 @@ pub(super) enum Request {
     RemoveKey {
         name: String,
     },
-    Chunk {
+    /// So many chunks of a file, or as many as there are; none behind its end.
+    Chunks {
         file: FileForm,
-        index: u64,
+        first: u64,
+        count: u64,
     },
     /// Payload: the file.
     WriteFile,

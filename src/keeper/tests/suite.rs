@@ -323,3 +323,31 @@ fn a_record_is_read_alone() {
         assert_eq!(log.record(0).unwrap(), None);
     });
 }
+
+#[test]
+fn whoever_reads_on_gets_every_chunk_whatever_was_asked_for_in_between() {
+    use crate::seal::CHUNK_BYTES;
+    on_both_indexes(|one, other| {
+        assert!(one.lock().unwrap());
+        let made = |chunks: usize, salt: usize| -> Vec<u8> {
+            let byte = |n: usize| (n / CHUNK_BYTES * 7 + n % 251 + salt) as u8;
+            (0..chunks * CHUNK_BYTES - 100).map(byte).collect()
+        };
+        let bytes = [made(45, 0), made(3, 9)];
+        let files = [&bytes[0], &bytes[1]].map(|bytes| one.write(bytes).unwrap());
+        one.unlock();
+        let expect = |of: usize, n: usize| {
+            let chunk = other.chunk(&files[of], n as u64).unwrap();
+            let wanted = bytes[of].chunks(CHUNK_BYTES).nth(n);
+            assert_eq!(chunk.as_deref().map(Vec::as_slice), wanted, "{of} {n}");
+        };
+        (0..47).for_each(|n| expect(0, n));
+        (0..5).for_each(|n| expect(1, n));
+        // Back, on, and away in the midst of it.
+        (20..30).for_each(|n| expect(0, n));
+        (0..2).for_each(|n| expect(1, n));
+        (30..40).for_each(|n| expect(0, n));
+        expect(0, 3);
+        (39..46).for_each(|n| expect(0, n));
+    });
+}

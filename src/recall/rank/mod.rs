@@ -98,7 +98,8 @@ pub fn rank(
     }
     let lists = list(source, question, weights)?;
     let conversations = conversation_scores(contents, &lists, weights);
-    let mut reader = Reader::new(source);
+    let looked_at = lists.iter().map(|list| list.postings.len()).sum();
+    let mut reader = Reader::new(source, looked_at);
     let candidates = candidates(contents, &mut reader, &lists, weights)?;
     drop(lists);
     let scale = Scale::of(contents, &candidates, &conversations);

@@ -7,7 +7,11 @@ use crate::recall::contents::{Contents, LENDS, NONE, lent_by};
 use crate::recall::source::Source;
 use crate::recall::turn::{Speaker, Turn};
 
-const PAGE_TURNS: u32 = 64;
+/// Turns that are read at once: few where messages are looked at here and there, since each costs a
+/// read from memory that nothing else needs,
+const SPARSE_PAGE_TURNS: u32 = 8;
+/// and many where nearly all are.
+const DENSE_PAGE_TURNS: u32 = 256;
 const PAGES: usize = 1024;
 /// A page also has the turns around it that decide about its first and its last.
 const BEFORE: u32 = 2;
@@ -40,6 +44,7 @@ pub struct Among {
 pub struct Reader<'a> {
     source: &'a dyn Source,
     contents: &'a Contents,
+    page_turns: u32,
     pages: Vec<Page>,
     run: u32,
     /// The passages of that run.
@@ -47,7 +52,9 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(source: &'a dyn Source) -> Self {
+    /// For so many passages, looked at in order.
+    pub fn new(source: &'a dyn Source, looked_at: usize) -> Self {
+        let dense = looked_at > source.contents().passages as usize / DENSE_PAGE_TURNS as usize;
         let pages = (0..PAGES)
             .map(|_| Page {
                 number: NONE,
@@ -58,6 +65,10 @@ impl<'a> Reader<'a> {
         Reader {
             source,
             contents: source.contents(),
+            page_turns: match dense {
+                true => DENSE_PAGE_TURNS,
+                false => SPARSE_PAGE_TURNS,
+            },
             pages,
             run: 0,
             range: 0..0,
@@ -66,11 +77,11 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn page(&mut self, passage: u32) -> Result<&Page, RecallError> {
-        let number = passage / PAGE_TURNS;
+        let number = passage / self.page_turns;
         let page = &mut self.pages[number as usize % PAGES];
         if page.number != number {
-            let first = number * PAGE_TURNS;
-            let end = (first + PAGE_TURNS + BEHIND).min(self.contents.passages);
+            let first = number * self.page_turns;
+            let end = (first + self.page_turns + BEHIND).min(self.contents.passages);
             page.number = NONE;
             page.start = first.saturating_sub(BEFORE);
             self.source.columns(page.start..end, &mut page.turns)?;
