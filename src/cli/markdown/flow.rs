@@ -12,6 +12,8 @@ use super::style::{Span, Style};
 /// Running text is not read across more columns than this.
 const TEXT_COLUMNS_MAX: usize = 100;
 const COLUMNS_MIN: usize = 8;
+/// What a margin leaves to the text, on a screen however narrow.
+const TEXT_COLUMNS_MIN: usize = 4;
 
 /// What stands at the beginning of a line.
 #[derive(Clone, Default)]
@@ -20,6 +22,21 @@ pub(super) struct Margin(pub Vec<Span>);
 impl Margin {
     pub(super) fn width(&self) -> usize {
         self.0.iter().map(|span| width(&span.text)).sum()
+    }
+
+    /// As much of it as fits.
+    fn within(self, columns: usize) -> Margin {
+        let mut left = columns;
+        let mut fits = |c: char| {
+            let fit = left.checked_sub(char_width(c));
+            left = fit.unwrap_or(0);
+            fit.is_some()
+        };
+        let mut cut = |span: Span| Span {
+            text: span.text.chars().take_while(|c| fits(*c)).collect(),
+            ..span
+        };
+        Margin(self.0.into_iter().map(&mut cut).collect())
     }
 
     pub(super) fn with(&self, text: &str, style: Style) -> Margin {
@@ -88,8 +105,9 @@ impl Flow {
 
     /// Begins a line with `first`; where it is broken, lines go on behind `rest`.
     pub(super) fn begin(&mut self, first: &Margin, rest: Margin) {
-        self.margin(first);
-        self.rest = rest;
+        let room = self.columns().min(TEXT_COLUMNS_MAX) - TEXT_COLUMNS_MIN;
+        self.margin(&first.clone().within(room));
+        self.rest = rest.within(room);
     }
 
     fn margin(&mut self, margin: &Margin) {
@@ -116,7 +134,7 @@ impl Flow {
     }
 
     fn limit(&self) -> usize {
-        let room = self.rest.width() + COLUMNS_MIN;
+        let room = self.rest.width() + TEXT_COLUMNS_MIN;
         self.columns().min(TEXT_COLUMNS_MAX).max(room)
     }
 

@@ -263,6 +263,22 @@ fn markdown() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces, 0..60).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn a_margin_leaves_room_on_the_narrowest_screen() {
+    let look = Look {
+        columns: 9,
+        color: true,
+    };
+    let text = "\tfn main() { /* c日本語longer-word */\n\n> > > > - deep words";
+    for place in (0..text.len()).filter(|place| text.is_char_boundary(*place)) {
+        let mut renderer = Renderer::new(look);
+        let mut out = renderer.feed(&text[..place]);
+        out.push_str(&renderer.feed(&text[place..]));
+        out.push_str(&renderer.finish());
+        assert_eq!(screen(&out, 9), screen(&drawn(text, look), 9), "{place}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
