@@ -17,6 +17,7 @@ pub mod segment;
 pub mod shelf;
 pub mod snippet;
 pub mod source;
+pub mod stretch;
 pub mod turn;
 
 pub use index::{CACHE_CHUNKS, Index, Merging};

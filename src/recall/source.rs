@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::RecallError;
 use super::contents::Contents;
 use super::meaning::Meaning;
+use super::stretch::{Stretch, gather};
 use super::turn::Turn;
 
 /// A term in one passage.
@@ -19,8 +20,8 @@ pub struct Posting {
     pub last: u8,
 }
 
-/// What ranking asks of an index: the postings of a term, the columns of a range, and the directory,
-/// which is always at hand.
+/// What ranking asks of an index: the postings of a term, the turns around a passage, and the
+/// directory, which is always at hand.
 pub trait Source {
     /// Appends the postings of a term, in order of passages.
     fn postings(&self, term: &str, out: &mut Vec<Posting>) -> Result<(), RecallError>;
@@ -28,8 +29,14 @@ pub trait Source {
     /// How many postings a term has.
     fn frequency(&self, term: &str) -> Result<u32, RecallError>;
 
+    /// The turns around a passage, as they lie.
+    fn stretch(&self, passage: u32) -> Result<Stretch, RecallError>;
+
     /// Replaces `out` by the turns of a range of passages.
-    fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError>;
+    fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError> {
+        out.clear();
+        gather(range, out, &|passage| self.stretch(passage))
+    }
 
     fn contents(&self) -> &Contents;
 

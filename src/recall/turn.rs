@@ -67,6 +67,15 @@ impl Turn {
         )
     }
 
+    /// As it lies in an index file: most significant byte first.
+    pub fn from_bytes(bytes: [u8; 8]) -> Turn {
+        Turn(u64::from_be_bytes(bytes))
+    }
+
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
     pub fn has(self, flag: u64) -> bool {
         self.0 & flag != 0
     }

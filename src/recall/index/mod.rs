@@ -26,7 +26,8 @@ use super::meaning::Meaning;
 use super::segment::{Opened, Said, SealedSegment, VolatileSegment, merge, seal_volatile};
 use super::shelf::{Shelf, ShelfError};
 use super::source::{Posting, Source};
-use super::turn::{Speaker, Turn};
+use super::stretch::Stretch;
+use super::turn::Speaker;
 use crate::model::{Record, Role};
 
 /// So many new messages are worth a file.
@@ -426,27 +427,14 @@ impl Source for Index {
         Ok(count)
     }
 
-    fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError> {
-        out.clear();
-        let from = self.opened();
-        let first = self
-            .segments
-            .partition_point(|(base, segment)| base + segment.footer.passages <= range.start);
-        for (base, segment) in &self.segments[first..] {
-            let end = base + segment.footer.passages;
-            if *base >= range.end {
-                break;
-            }
-            let part = range.start.max(*base) - base..range.end.min(end) - base;
-            segment.columns(from, part, out)?;
+    fn stretch(&self, passage: u32) -> Result<Stretch, RecallError> {
+        if let Some(newest) = passage.checked_sub(self.overlay_base) {
+            return Ok(self.overlay.stretch(newest)?.behind(self.overlay_base));
         }
-        if range.end > self.overlay_base {
-            let start = range.start.max(self.overlay_base) - self.overlay_base;
-            let end = range.end - self.overlay_base;
-            let turns = self.overlay.turns().get(start as usize..end as usize);
-            out.extend_from_slice(turns.ok_or(RecallError::Damaged)?);
-        }
-        Ok(())
+        let after = self.segments.partition_point(|(base, _)| *base <= passage);
+        let (base, segment) = &self.segments[after - 1];
+        let found = segment.stretch(self.opened(), passage - base)?;
+        Ok(found.behind(*base))
     }
 
     fn contents(&self) -> &Contents {

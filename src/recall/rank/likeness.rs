@@ -36,7 +36,7 @@ pub fn rank_by_meaning(
         false => k.max(COMPARED_MAX),
     };
     let mut found = rank(source, question, weights, wide, allow)?;
-    let mut reader = Reader::new(source, found.len());
+    let mut reader = Reader::new(source);
     for scored in &mut found {
         let span = reader.span(scored.passage, scored.run)?;
         let Some(z) = likeness.of_message(source, meaning, span.first..span.end)? else {

@@ -98,8 +98,7 @@ pub fn rank(
     }
     let lists = list(source, question, weights)?;
     let conversations = conversation_scores(contents, &lists, weights);
-    let looked_at = lists.iter().map(|list| list.postings.len()).sum();
-    let mut reader = Reader::new(source, looked_at);
+    let mut reader = Reader::new(source);
     let candidates = candidates(contents, &mut reader, &lists, weights)?;
     drop(lists);
     let scale = Scale::of(contents, &candidates, &conversations);

@@ -1,19 +1,17 @@
-//! Reads turns by page, and walks from a message to its neighbours.
+//! Reads turns where they lie, and walks from a message to its neighbours.
 
 use std::ops::Range;
 
 use crate::recall::RecallError;
 use crate::recall::contents::{Contents, LENDS, NONE, lent_by};
 use crate::recall::source::Source;
+use crate::recall::stretch::Stretch;
 use crate::recall::turn::{Speaker, Turn};
 
-/// Turns that are read at once: few where messages are looked at here and there, since each costs a
-/// read from memory that nothing else needs,
-const SPARSE_PAGE_TURNS: u32 = 8;
-/// and many where nearly all are.
-const DENSE_PAGE_TURNS: u32 = 256;
-const PAGES: usize = 1024;
-/// A page also has the turns around it that decide about its first and its last.
+/// The stretches last looked at: one, those that neighbours of its first and last turns lie in, and
+/// one to come back from.
+const STRETCHES: usize = 4;
+/// The turns around one that decide about it.
 const BEFORE: u32 = 2;
 const BEHIND: u32 = 3;
 
@@ -25,13 +23,6 @@ pub struct Span {
     pub run: u32,
 }
 
-struct Page {
-    number: u32,
-    /// The passage of its first turn.
-    start: u32,
-    turns: Vec<Turn>,
-}
-
 /// A passage that is a whole message, between the two messages before and the two behind it.
 pub struct Among {
     pub turn: Turn,
@@ -40,61 +31,47 @@ pub struct Among {
     pub behind: [Option<Turn>; 2],
 }
 
-/// Turns at hand: a few pages of them, wiped with the source's own cache.
+/// Walks over turns, mostly in order.
 pub struct Reader<'a> {
     source: &'a dyn Source,
     contents: &'a Contents,
-    page_turns: u32,
-    pages: Vec<Page>,
+    /// The one used last comes first.
+    stretches: [Stretch; STRETCHES],
     run: u32,
     /// The passages of that run.
     range: Range<u32>,
 }
 
 impl<'a> Reader<'a> {
-    /// For so many passages, looked at in order.
-    pub fn new(source: &'a dyn Source, looked_at: usize) -> Self {
-        let dense = looked_at > source.contents().passages as usize / DENSE_PAGE_TURNS as usize;
-        let pages = (0..PAGES)
-            .map(|_| Page {
-                number: NONE,
-                start: 0,
-                turns: Vec::new(),
-            })
-            .collect();
+    pub fn new(source: &'a dyn Source) -> Self {
         Reader {
             source,
             contents: source.contents(),
-            page_turns: match dense {
-                true => DENSE_PAGE_TURNS,
-                false => SPARSE_PAGE_TURNS,
-            },
-            pages,
+            stretches: std::array::from_fn(|_| Stretch::empty()),
             run: 0,
             range: 0..0,
         }
     }
 
     #[inline]
-    fn page(&mut self, passage: u32) -> Result<&Page, RecallError> {
-        let number = passage / self.page_turns;
-        let page = &mut self.pages[number as usize % PAGES];
-        if page.number != number {
-            let first = number * self.page_turns;
-            let end = (first + self.page_turns + BEHIND).min(self.contents.passages);
-            page.number = NONE;
-            page.start = first.saturating_sub(BEFORE);
-            self.source.columns(page.start..end, &mut page.turns)?;
-            page.number = number;
+    pub fn turn(&mut self, passage: u32) -> Result<Turn, RecallError> {
+        match self.stretches[0].turn(passage) {
+            Some(turn) => Ok(turn),
+            None => self.turn_elsewhere(passage),
         }
-        Ok(page)
     }
 
-    #[inline]
-    pub fn turn(&mut self, passage: u32) -> Result<Turn, RecallError> {
-        let page = self.page(passage)?;
-        let turn = page.turns.get((passage - page.start) as usize);
-        turn.copied().ok_or(RecallError::Damaged)
+    #[cold]
+    fn turn_elsewhere(&mut self, passage: u32) -> Result<Turn, RecallError> {
+        let holds = |stretch: &Stretch| stretch.turn(passage).is_some();
+        match self.stretches.iter().position(holds) {
+            Some(at) => self.stretches[..=at].rotate_right(1),
+            None => {
+                self.stretches.rotate_right(1);
+                self.stretches[0] = self.source.stretch(passage)?;
+            }
+        }
+        self.stretches[0].turn(passage).ok_or(RecallError::Damaged)
     }
 
     /// A passage with the messages around it, if it and each of them is a whole message, and none
@@ -107,22 +84,26 @@ impl<'a> Reader<'a> {
         if (passage < range.start + BEFORE && !begins) || (passage + 2 >= range.end && !ends) {
             return Ok(None);
         }
-        let page = self.page(passage)?;
         let from = range.start.max(passage.saturating_sub(BEFORE));
         // The third behind tells whether the second goes on.
         let to = range.end.min(passage + BEHIND + 1);
-        let near = page
-            .turns
-            .get((from - page.start) as usize..(to - page.start) as usize)
-            .ok_or(RecallError::Damaged)?;
-        if near.iter().any(|turn| turn.has(Turn::CONTINUES)) {
+        if self.stretches[0].turns(from..to).is_none() {
+            self.turn_elsewhere(passage)?;
+        }
+        let Some(near) = self.stretches[0].turns(from..to) else {
+            return Ok(None);
+        };
+        if near
+            .iter()
+            .any(|turn| Turn::from_bytes(*turn).has(Turn::CONTINUES))
+        {
             return Ok(None);
         }
         let at = (passage - from) as usize;
-        let before = |n: usize| at.checked_sub(n).map(|at| near[at]);
-        let behind = |n: usize| near.get(at + n).copied();
+        let before = |n: usize| at.checked_sub(n).map(|at| Turn::from_bytes(near[at]));
+        let behind = |n: usize| near.get(at + n).map(|turn| Turn::from_bytes(*turn));
         Ok(Some(Among {
-            turn: near[at],
+            turn: Turn::from_bytes(near[at]),
             before: [before(1), before(2)],
             behind: [behind(1), behind(2)],
         }))

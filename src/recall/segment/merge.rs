@@ -6,6 +6,7 @@ use super::sealed::{Opened, SealedSegment, TermPlace};
 use super::write::SegmentWriter;
 use crate::recall::RecallError;
 use crate::recall::contents::Contents;
+use crate::recall::stretch::gather;
 
 /// Walks the terms of one segment in order.
 struct Cursor<'a> {
@@ -51,7 +52,8 @@ pub fn merge(
             terms: Vec::new(),
         });
         contents.append(of);
-        segment.columns(from, 0..segment.footer.passages, &mut turns)?;
+        let all = 0..segment.footer.passages;
+        gather(all, &mut turns, &|passage| segment.stretch(from, passage))?;
     }
     let mut writer = SegmentWriter::default();
     let mut postings = Vec::new();

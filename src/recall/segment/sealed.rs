@@ -1,8 +1,9 @@
 //! Reads a sealed segment, chunk by chunk.
 
 use std::ops::Range;
+use std::rc::Rc;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::format::{
     BLOCK_TERMS, Bytes, FOOTER_BYTES, Footer, TERM_BYTES_MAX, read_directory, read_postings,
@@ -10,9 +11,9 @@ use super::format::{
 use crate::recall::RecallError;
 use crate::recall::cache::ChunkCache;
 use crate::recall::contents::Contents;
-use crate::recall::shelf::{FileMark, Shelf};
+use crate::recall::shelf::{CHUNK_BYTES, FileMark, Shelf};
 use crate::recall::source::Posting;
-use crate::recall::turn::Turn;
+use crate::recall::stretch::Stretch;
 
 /// A block of the dictionary: its first term, and where its terms and postings begin.
 struct BlockStart {
@@ -204,40 +205,23 @@ impl SealedSegment {
         read_postings(&bytes, place.count, self.footer.passages, base, out)
     }
 
-    /// Appends the turns of a range of the segment's own passages.
-    pub fn columns(
-        &self,
-        from: Opened<'_>,
-        range: Range<u32>,
-        out: &mut Vec<Turn>,
-    ) -> Result<(), RecallError> {
-        if range.end > self.footer.passages {
+    /// The turns around one of the segment's own passages.
+    pub fn stretch(&self, from: Opened<'_>, passage: u32) -> Result<Stretch, RecallError> {
+        if passage >= self.footer.passages {
             return Err(RecallError::Damaged);
         }
-        let at = |n: u32| self.footer.turns + 8 * u64::from(n);
-        let mut partial = [0u8; 8];
-        let mut have = 0;
-        from.cache.read(
-            from.shelf,
-            &self.file,
-            at(range.start)..at(range.end),
-            |mut part| {
-                while have > 0 && !part.is_empty() {
-                    partial[have] = part[0];
-                    part = &part[1..];
-                    have += 1;
-                    if have == 8 {
-                        out.push(Turn(u64::from_be_bytes(partial)));
-                        have = 0;
-                    }
-                }
-                let (whole, rest) = part.as_chunks::<8>();
-                out.extend(whole.iter().map(|bytes| Turn(u64::from_be_bytes(*bytes))));
-                partial[..rest.len()].copy_from_slice(rest);
-                have = rest.len();
-            },
-        )?;
-        partial.zeroize();
-        Ok(())
+        let place = self.footer.turns + 8 * u64::from(passage);
+        let chunk = CHUNK_BYTES as u64;
+        let (number, at) = (place / chunk, (place % chunk) as usize);
+        if at + 8 > CHUNK_BYTES {
+            // It begins in one chunk and ends in the next.
+            let bytes = from.bytes(&self.file, place..place + 8)?;
+            return Ok(Stretch::in_chunk(Rc::new(bytes), 0, passage, passage + 1));
+        }
+        let opened = from.cache.chunk(from.shelf, &self.file, number)?;
+        let before = ((at / 8) as u32).min(passage);
+        let at = at - 8 * before as usize;
+        let start = passage - before;
+        Ok(Stretch::in_chunk(opened, at, start, self.footer.passages))
     }
 }

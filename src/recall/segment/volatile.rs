@@ -1,7 +1,5 @@
 //! A segment in memory: the newest messages, and what a sealed segment is written from.
 
-use std::ops::Range;
-
 use jiff::Timestamp;
 use zeroize::Zeroize;
 
@@ -9,7 +7,11 @@ use crate::recall::RecallError;
 use crate::recall::analyse::{self, Analysed, Language, TermId, Vocabulary};
 use crate::recall::contents::{Contents, near, passages_of};
 use crate::recall::source::{Posting, Source};
+use crate::recall::stretch::Stretch;
 use crate::recall::turn::{Speaker, Turn, day_and_second, length_of};
+
+/// Turns that are handed out at once.
+const STRETCH_TURNS: u32 = 512;
 
 /// One message to index.
 #[derive(Clone, Copy, Debug)]
@@ -162,10 +164,11 @@ impl Source for VolatileSegment {
         Ok(known.map_or(0, |list| list.len() as u32))
     }
 
-    fn columns(&self, range: Range<u32>, out: &mut Vec<Turn>) -> Result<(), RecallError> {
-        out.clear();
-        out.extend_from_slice(&self.turns[range.start as usize..range.end as usize]);
-        Ok(())
+    fn stretch(&self, passage: u32) -> Result<Stretch, RecallError> {
+        let start = passage / STRETCH_TURNS * STRETCH_TURNS;
+        let end = (start + STRETCH_TURNS).min(self.turns.len() as u32);
+        let turns = self.turns.get(start as usize..end as usize);
+        Ok(Stretch::of(turns.ok_or(RecallError::Damaged)?, start))
     }
 
     fn contents(&self) -> &Contents {

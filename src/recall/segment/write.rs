@@ -92,7 +92,7 @@ impl SegmentWriter {
         self.out.extend_from_slice(&self.dictionary);
         footer.turns = self.out.len() as u64;
         for turn in turns {
-            self.out.extend_from_slice(&turn.0.to_be_bytes());
+            self.out.extend_from_slice(&turn.to_bytes());
         }
         footer.directory = self.out.len() as u64;
         self.out.extend_from_slice(&directory);
