@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::memory::{Accepted, AnswerError, Audience, ExtractOp, Extraction, Said, Turn};
+use crate::memory::{Accepted, AnswerError, Audience, ExtractOp, Extraction, Reader, Said, Turn};
 use crate::model::{Id, Message, Record, Role, SourceClass, Text, Timestamp, Work, WorkOp};
 use crate::provider::{JsonSchema, Provider, Request};
 
@@ -75,7 +75,8 @@ impl Session {
         for _ in 0..PARTS_MAX {
             let lines = self.lines_behind(&pass, after_seq)?;
             let end = lines.last().map(|line| line.id).or(after);
-            let Some(part) = Part::new(self, lines, audience, clock()) else {
+            let reader = self.reader(audience, pass.conversation);
+            let Some(part) = Part::new(self, lines, reader, clock()) else {
                 // The person said nothing there.
                 if let Some(through) = end {
                     let done = done_record(work, clock(), pass.conversation, through);
@@ -169,7 +170,8 @@ impl Session {
             broke: None,
         };
         let lines = self.lines_behind(&pass, pass.after_seq)?;
-        let Some(part) = Part::new(self, lines, audience, now) else {
+        let reader = self.reader(audience, pass.conversation);
+        let Some(part) = Part::new(self, lines, reader, now) else {
             return Ok(passed);
         };
         let interrupt = std::pin::pin!(interrupt);
@@ -300,13 +302,13 @@ impl Part {
     fn new(
         session: &Session,
         mut lines: Vec<Line>,
-        audience: Audience,
+        reader: Reader,
         now: Timestamp,
     ) -> Option<Self> {
         let spoken: Vec<Turn<'_>> = lines.iter().map(Line::turn).collect();
         let tokens_max = session.settings.window_tokens;
         let memory = &session.memory.fold;
-        let extraction = Extraction::new(&spoken, memory, audience, now, tokens_max)?;
+        let extraction = Extraction::new(&spoken, memory, reader, now, tokens_max)?;
         lines.truncate(extraction.taken);
         Some(Part { extraction, lines })
     }

@@ -5,7 +5,9 @@ use crate::model::{Record, Role, Timestamp};
 use crate::provider::{Note, NoteKind, Offline, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
 use crate::recall::search::{FLOOR_COVERAGE, FLOOR_MEANING};
-use crate::recall::{Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf};
+use crate::recall::{
+    Among, Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf,
+};
 
 use crate::vault::{EpochId, Log, VaultError};
 
@@ -282,6 +284,7 @@ impl Session {
             since: asked.since,
             until: asked.until,
             may_leave: asked.audience == Audience::Remote,
+            conversations: Among::But(self.hidden()),
             ..Filter::default()
         };
         let mut at_hand = |seq| at_hand.contains(&seq);
@@ -312,9 +315,10 @@ impl Session {
         query: &Query,
         filter: Filter,
     ) -> Result<Vec<Note>, ChatError> {
+        let (memory, here) = (&self.memory.fold, self.project());
         let filter = Filter {
             scope: Scope::Memory,
-            standing: self.memory.fold.standing_words(asked.now),
+            standing: memory.standing_words(asked.now, |item| item.comes_up_in(here)),
             ..filter
         };
         let mut hits = recall.ask(self.log.as_mut(), &mut |index, _| {

@@ -53,7 +53,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     if args.dry_run {
         return dry_run::show(&shell, &args.talk, Bundle { content, images });
     }
-    let settings = talk::settings(&shell, &args.talk, Surface::Ask);
+    let settings = talk::settings(&shell, &args.talk, Surface::Ask)?;
     let (mut session, keys) = if args.talk.with_memory {
         let mut vault = shell.open_to_look()?;
         let keys = vault.provider_keys()?;
@@ -71,6 +71,9 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         (session, keys)
     };
     talk::take_role(&mut session, &args.talk)?;
+    let strays = session.project() != session.settings.project.as_ref();
+    let line = talk::project_line(&session).filter(|_| strays || shell.global.verbose);
+    line.iter().for_each(|line| shell.note(line));
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     if shell.global.verbose || chosen.why == Why::NothingConfigured {
         let name = format!("{}/{}", chosen.provider.name(), chosen.model);

@@ -53,7 +53,7 @@ pub(super) fn show(shell: &Shell, talk: &Talk, bundle: Bundle) -> Result<ExitCod
 
 /// A session that reads the vault and has no way to write to it.
 fn open(shell: &Shell, talk: &Talk) -> Result<(Session, ProviderKeys), Failure> {
-    let settings = talk::settings(shell, talk, Surface::Ask);
+    let settings = talk::settings(shell, talk, Surface::Ask)?;
     if talk.incognito && !talk.with_memory {
         return Ok((talk::incognito(settings)?, ProviderKeys::default()));
     }

@@ -37,6 +37,7 @@ mod passphrase;
 mod pdf;
 mod plain_file;
 mod profile;
+mod project;
 mod rekey;
 mod reply;
 mod roles;

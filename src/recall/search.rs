@@ -22,12 +22,38 @@ pub enum Scope {
     Memory,
 }
 
+/// Which conversations are looked through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Among {
+    Only(HashSet<Id>),
+    /// All but these.
+    But(HashSet<Id>),
+}
+
+impl Default for Among {
+    fn default() -> Self {
+        Among::But(HashSet::new())
+    }
+}
+
+impl Among {
+    fn has(&self, conversation: &[u8; 16]) -> bool {
+        match self {
+            Among::But(none) if none.is_empty() => true,
+            Among::But(hidden) => !hidden.contains(&Id::from_bytes(*conversation)),
+            Among::Only(wanted) => wanted.contains(&Id::from_bytes(*conversation)),
+        }
+    }
+}
+
 /// What a hit must be.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub scope: Scope,
     pub role: Option<Role>,
     pub conversation: Option<Id>,
+    /// Of messages; which items are found, `standing` says.
+    pub conversations: Among,
     /// The first moment that counts.
     pub since: Option<Timestamp>,
     /// The first moment that counts no more.
@@ -318,6 +344,7 @@ struct Limits<'a> {
     role: Option<Role>,
     /// A conversation that is wanted and unknown lets nothing through.
     conversation: Option<Option<u32>>,
+    conversations: &'a Among,
     since: Option<(i32, u32)>,
     until: Option<(i32, u32)>,
 }
@@ -331,6 +358,7 @@ impl<'a> Limits<'a> {
             scope: filter.scope,
             role: filter.role,
             conversation: filter.conversation.map(known),
+            conversations: &filter.conversations,
             since: filter.since.map(day_and_second),
             until: filter.until.map(day_and_second),
         }
@@ -348,6 +376,7 @@ impl<'a> Limits<'a> {
             && self.until.is_none_or(|until| at < until)
             && !index.state().is_deleted(of)
             && !(self.may_leave && index.state().is_local(of))
+            && (scored.turn.speaker() == Speaker::MEMORY || self.conversations.has(of))
     }
 
     fn scope_and_role(&self, scored: &Scored) -> bool {

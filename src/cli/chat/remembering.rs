@@ -3,7 +3,9 @@
 use super::super::failure::Failure;
 use super::super::memory::find_item;
 use super::super::output::{complain, one_line};
+use super::super::project;
 use super::super::shell::now;
+use super::super::talk;
 use super::super::why;
 use super::Chatting;
 use super::commands::Outcome;
@@ -17,7 +19,12 @@ impl Chatting {
         let memory = &session.memory.fold;
         let words = words.to_lowercase();
         let mut any = false;
-        for stored in memory.items(Filter::default()) {
+        let here = session.project();
+        talk::project_line(session)
+            .iter()
+            .for_each(|line| complain(line));
+        let items = memory.items(Filter::default());
+        for stored in items.filter(|stored| stored.item.comes_up_in(here)) {
             let text = one_line(&stored.item.text);
             let holds = |word: &str| text.to_lowercase().contains(word);
             if !words.split_whitespace().all(holds) {
@@ -27,7 +34,8 @@ impl Chatting {
             let pending = stored.item.status == Status::Pending;
             let waits = if pending { "  [waits for you]" } else { "" };
             let id = memory.short_id(stored.item.id);
-            complain(&format!("{id}  {text}{waits}"));
+            let of = project::mark(stored.item.project.as_ref());
+            complain(&format!("{id}  {text}{of}{waits}"));
         }
         match (any, words.is_empty()) {
             (true, _) => {}
