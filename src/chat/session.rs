@@ -476,3 +476,7 @@ pub(super) fn events(ops: &[MemoryOp], at: Timestamp) -> Vec<Record> {
     let events = ops.iter().map(|op| MemoryEvent { at, op: op.clone() });
     events.map(Record::Memory).collect()
 }
+
+#[cfg(test)]
+#[path = "project_tests.rs"]
+mod tests;

@@ -23,6 +23,8 @@ mod judge;
 mod lenient;
 mod markdown;
 mod plain;
+#[cfg(test)]
+mod project_tests;
 mod prompt;
 mod proposal;
 mod purge;

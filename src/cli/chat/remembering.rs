@@ -10,8 +10,8 @@ use super::super::why;
 use super::Chatting;
 use super::commands::Outcome;
 use crate::chat::UndoWhat;
-use crate::memory::Filter;
-use crate::model::{Kind, MemoryEvent, MemoryOp, Record, Status};
+use crate::memory::{Filter, Memory};
+use crate::model::{Kind, MemoryEvent, MemoryOp, Project, Record, Status};
 
 impl Chatting {
     pub(super) fn show_memory(&mut self, words: &str) -> Result<Outcome, Failure> {
@@ -73,8 +73,9 @@ impl Chatting {
         let undo = undo.ok_or(Failure::NothingToUndo)?;
         let memory = &session.memory.fold;
         let taken = memory.batches().last().map(|batch| batch.first_seq);
+        let here = session.project();
         for op in &undo.ops {
-            complain(&taken_back(memory, op));
+            complain(&taken_back(memory, op, here));
         }
         if undo.ops.is_empty() {
             complain("Nothing of the last change is left to take back.");
@@ -95,10 +96,11 @@ impl Chatting {
 }
 
 /// What an operation that takes another back did.
-fn taken_back(memory: &crate::memory::Memory, op: &MemoryOp) -> String {
-    let text = |id| {
-        let stored = memory.item(id);
-        stored.map_or_else(String::new, |stored| one_line(&stored.item.text))
+fn taken_back(memory: &Memory, op: &MemoryOp, here: Option<&Project>) -> String {
+    let text = |id| match memory.item(id).map(|stored| &stored.item) {
+        Some(item) if item.comes_up_in(here) => one_line(&item.text),
+        Some(_) => "an item of another project".to_owned(),
+        None => String::new(),
     };
     match op {
         MemoryOp::Reject { id } | MemoryOp::Forget { id } | MemoryOp::Expire { id } => {
