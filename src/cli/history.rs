@@ -125,7 +125,10 @@ fn list(
         return print_json(&rows.collect::<Vec<_>>());
     }
     if newest.is_empty() {
-        shell.note("No conversations yet. `agent chat` starts one.");
+        shell.note(match of {
+            None => "No conversations yet. `agent chat` starts one.",
+            Some(_) => "No conversations of this project yet.",
+        });
     }
     for row in rows {
         let id = all.short_id(row.id);
