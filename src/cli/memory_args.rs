@@ -5,9 +5,9 @@ use clap::Args;
 /// Which project is looked at.
 #[derive(Args, Default)]
 pub(super) struct OfProject {
-    /// Only what is of the project of this name, or that this path is in; without either, of the
+    /// Only what is of the project of this name, or that this path is in; without a value, of the
     /// one that is here
-    #[arg(long, value_name = "NAME|PATH", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "")]
     pub project: Option<String>,
 }
@@ -15,9 +15,9 @@ pub(super) struct OfProject {
 /// Which project something belongs to.
 #[derive(Args, Default)]
 pub(super) struct Placing {
-    /// It comes up in the project of this name, or that this path is in, alone; without either, in
+    /// It comes up in the project of this name, or that this path is in, alone; without a value, in
     /// the one that is here
-    #[arg(long, value_name = "NAME|PATH", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "", conflicts_with = "general")]
     pub project: Option<String>,
     /// It comes up everywhere
