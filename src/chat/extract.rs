@@ -61,6 +61,8 @@ impl Session {
         clock: fn() -> Timestamp,
         interrupt: impl Future<Output = ()>,
     ) -> Result<Passed, ChatError> {
+        // The pass may be over what another process said since: whose it is has to be known.
+        self.refresh()?;
         let audience = self.audience_for(provider, pass.conversation)?;
         let mut interrupt = std::pin::pin!(interrupt);
         let work = pass.work.unwrap_or_else(Id::fresh);
@@ -163,6 +165,7 @@ impl Session {
         now: Timestamp,
         interrupt: impl Future<Output = ()>,
     ) -> Result<Passed, ChatError> {
+        self.refresh()?;
         let audience = self.audience_for(provider, pass.conversation)?;
         let mut passed = Passed {
             accepted: Accepted::default(),

@@ -336,3 +336,19 @@ fn news_and_undoing_are_of_the_own_project() {
     assert_eq!(undo.changes.len(), 1);
     assert_eq!(active(&b), ["likes figs", "likes plums", "likes pears"]);
 }
+
+#[test]
+fn what_the_index_knows_before_the_buffer_does_is_not_told() {
+    let yard = Yard::new();
+    let question = "what does Alderman claim against the harbour?";
+    let mut b = yard.at("b");
+    b.say(question.into(), at()).unwrap();
+    let mut a = yard.at("a");
+    a.say("Alderman claims 9000 crowns".into(), at()).unwrap();
+    // As a keeper does for another of its clients.
+    b.log.refresh().unwrap();
+    assert!(b.log.read(b.buffer.at().seq).unwrap().len() > 1);
+    assert_eq!(texts(&b.recall(&Offline, at()).unwrap().notes), [""; 0]);
+    b.refresh().unwrap();
+    assert_eq!(texts(&b.recall(&Offline, at()).unwrap().notes), [""; 0]);
+}

@@ -1,7 +1,7 @@
 //! What memory and history bring back for a line.
 
 use crate::memory::Audience;
-use crate::model::{Record, Role, Timestamp};
+use crate::model::{Record, Role, Timestamp, comes_up};
 use crate::provider::{Note, NoteKind, Offline, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
 use crate::recall::search::{FLOOR_COVERAGE, FLOOR_MEANING};
@@ -347,11 +347,16 @@ impl Session {
     }
 
     /// A message of another time, cut to a note's length. None where it would tell nothing: the
-    /// same line said before, and what `offline` answered, which is made of such notes.
+    /// same line said before, and what `offline` answered, which is made of such notes. Nor of a
+    /// conversation that does not come up here, or that the index knows of before the buffer does.
     fn moment(&mut self, seq: u64, asked: &Asked<'_>) -> Result<Option<Note>, ChatError> {
         let Some(Record::Message(message)) = self.log.record(seq)? else {
             return Ok(None);
         };
+        let of = self.buffer.fold.project_of(message.conversation);
+        if seq > self.buffer.at().seq || !comes_up(of, self.project()) {
+            return Ok(None);
+        }
         let plain = message.plain();
         let by_offline = message
             .model

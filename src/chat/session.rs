@@ -150,6 +150,10 @@ impl Session {
                 found
             }
         };
+        if found.is_some() {
+            // The list may have been ahead of the buffer, which says whose it is.
+            self.absorb(0)?;
+        }
         // One that was named before anything was said in it is new still.
         self.begun = match found {
             Some(id) if self.buffer.fold.window(id).is_none() => {
