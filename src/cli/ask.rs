@@ -65,9 +65,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         (session, keys)
     };
     talk::take_role(&mut session, &args.talk)?;
-    let strays = session.project() != session.settings.project.as_ref();
-    let line = talk::project_line(&session).filter(|_| strays || shell.global.verbose);
-    line.iter().for_each(|line| shell.note(line));
+    talk::say_project(&shell, &session);
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     if shell.global.verbose || chosen.why == Why::NothingConfigured {
         shell.note(&format!("(answered by {})", chosen.name()));

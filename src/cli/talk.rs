@@ -44,6 +44,13 @@ pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Result<S
     })
 }
 
+/// Tells of the project that a question is asked in, where that is not the one that is here.
+pub(super) fn say_project(shell: &Shell, session: &Session) {
+    let strays = session.project() != session.settings.project.as_ref();
+    let line = project_line(session).filter(|_| strays || shell.global.verbose);
+    line.iter().for_each(|line| shell.note(line));
+}
+
 /// What a person is to know of the project that a session goes on in, if it is of one.
 pub(super) fn project_line(session: &Session) -> Option<String> {
     let project = session.project()?;
