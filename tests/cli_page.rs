@@ -50,6 +50,8 @@ fn shown(arg: &Arg) -> String {
     let names = names.join(", ");
     if value.is_empty() {
         names
+    } else if arg.is_require_equals_set() {
+        format!("{names}[={value}]")
     } else {
         format!("{names} {value}")
     }

@@ -22,6 +22,7 @@ fn settings() -> Settings {
         use_memory: true,
         learns: true,
         surface: Surface::Chat,
+        project: None,
     }
 }
 

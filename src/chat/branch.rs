@@ -25,7 +25,11 @@ impl Session {
         let event = ConversationEvent {
             id,
             at: now,
-            op: ConversationOp::Forked { from, message },
+            op: ConversationOp::Forked {
+                from,
+                message,
+                project: self.project().cloned(),
+            },
         };
         self.append(&[Record::Conversation(event)])?;
         self.turn_to(Opening::This(id))
@@ -43,10 +47,12 @@ impl Session {
         self.append(&[Record::Conversation(event)])
     }
 
-    /// What the person typed lately, in any conversation, oldest first.
+    /// What the person typed lately, in any conversation that comes up here, oldest first.
     pub fn typed_lately(&self) -> Vec<Text> {
         let windows = self.buffer.fold.newest_first();
-        let kept = windows.iter().flat_map(|(_, window)| &window.messages);
+        let hidden = self.hidden();
+        let seen = windows.iter().filter(|(id, _)| !hidden.contains(id));
+        let kept = seen.flat_map(|(_, window)| &window.messages);
         let mut typed: Vec<(u64, Text)> = kept
             .filter_map(|kept| Some((kept.seq, Text::from(kept.typed()?))))
             .collect();

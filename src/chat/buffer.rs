@@ -1,13 +1,13 @@
 //! The conversation buffer: the last messages of the last conversations, and what else a chat must
 //! know at once. A fold of the log; its checkpoint is `conversation_buffer.sealed`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Applied, Block, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role,
-    Summary, Text, Timestamp, Usage,
+    Applied, Block, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Project,
+    Record, Role, Summary, Text, Timestamp, Usage, comes_up,
 };
 
 /// Conversations whose windows are kept.
@@ -108,6 +108,11 @@ pub struct Buffer {
     /// Named system prompts.
     #[serde(default)]
     roles: BTreeMap<Text, Text>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    projects: Vec<Project>,
+    /// Of every conversation that is of a project, which of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    placed: BTreeMap<Id, usize>,
 }
 
 impl Buffer {
@@ -122,6 +127,58 @@ impl Buffer {
             .iter()
             .max_by_key(|(_, window)| window.last_seq);
         last.map(|(id, _)| *id)
+    }
+
+    /// The conversation of a project, or of none, that was spoken in last, of those at hand.
+    pub(super) fn last_of(&self, project: Option<&Project>) -> Option<Id> {
+        let own = self.windows.iter();
+        let own = own.filter(|(id, _)| self.project_of(**id) == project);
+        own.max_by_key(|(_, window)| window.last_seq)
+            .map(|(id, _)| *id)
+    }
+
+    /// Whether there may be conversations that are not at hand.
+    pub(super) fn is_full(&self) -> bool {
+        self.windows.len() >= CONVERSATIONS_MAX
+    }
+
+    /// The project that a conversation is of, at hand or not.
+    pub fn project_of(&self, conversation: Id) -> Option<&Project> {
+        self.placed
+            .get(&conversation)
+            .and_then(|at| self.projects.get(*at))
+    }
+
+    /// Every project that a conversation is of.
+    pub fn projects(&self) -> &[Project] {
+        &self.projects
+    }
+
+    /// The conversations that do not come up in a project, or where there is none.
+    pub(super) fn hidden_in(&self, here: Option<&Project>) -> HashSet<Id> {
+        let placed = self.placed.keys().copied();
+        placed
+            .filter(|id| !comes_up(self.project_of(*id), here))
+            .collect()
+    }
+
+    /// The conversations of a project.
+    pub fn conversations_of(&self, project: &Project) -> HashSet<Id> {
+        let placed = self.placed.keys().copied();
+        placed
+            .filter(|id| self.project_of(*id) == Some(project))
+            .collect()
+    }
+
+    /// A conversation stays in the project that it began in.
+    fn place(&mut self, conversation: Id, project: Option<&Project>) {
+        let Some(project) = project else { return };
+        let at = self.projects.iter().position(|known| known == project);
+        let at = at.unwrap_or_else(|| {
+            self.projects.push(project.clone());
+            self.projects.len() - 1
+        });
+        self.placed.entry(conversation).or_insert(at);
     }
 
     /// What the person said about words going to `host`, if they were asked.
@@ -182,13 +239,22 @@ impl Buffer {
 
     fn conversation(&mut self, seq: u64, event: &ConversationEvent) {
         match &event.op {
-            ConversationOp::Started { private, .. } => {
+            ConversationOp::Started {
+                private, project, ..
+            } => {
+                self.place(event.id, project.as_ref());
                 let window = self.windows.entry(event.id).or_insert_with(Window::empty);
                 window.last_seq = seq;
                 window.local = private.is_some();
                 self.keep_the_newest();
             }
-            ConversationOp::Forked { from, message } => {
+            ConversationOp::Forked {
+                from,
+                message,
+                project,
+            } => {
+                let project = project.as_ref().or(self.project_of(*from)).cloned();
+                self.place(event.id, project.as_ref());
                 let mut window = self
                     .windows
                     .get(from)
@@ -253,7 +319,7 @@ impl Fold for Buffer {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn apply(&mut self, seq: u64, record: &Record) -> Applied {

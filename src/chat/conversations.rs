@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::sittings::{Sittings, Unread};
 use crate::model::{
-    Applied, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Record, Role, Text,
-    Timestamp, Work, WorkOp,
+    Applied, ConversationEvent, ConversationOp, Fold, FoldName, Id, Message, Project, Record, Role,
+    Text, Timestamp, Work, WorkOp,
 };
 
 /// Characters of the first message that stand for a title until there is one.
@@ -41,6 +41,9 @@ pub struct Conversation {
     pub archived: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local: bool,
+    /// What is learnt here comes up there alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Project>,
     /// The last message that an extraction has looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked: Option<Id>,
@@ -69,6 +72,11 @@ impl Conversation {
             .or(self.name.as_deref())
             .or(self.opening.as_deref());
         title.unwrap_or("(nothing said yet)")
+    }
+
+    /// It stays in the project that it began in.
+    fn begin_in(&mut self, project: Option<Project>) {
+        self.project = self.project.take().or(project);
     }
 }
 
@@ -142,9 +150,20 @@ impl Conversations {
         }
     }
 
-    /// The newest conversation that was started under `name`.
-    pub fn by_name(&self, name: &str) -> Option<Id> {
-        let named = |conversation: &Conversation| conversation.name.as_deref() == Some(name);
+    /// The conversation of a project, or of none, that was spoken in last.
+    pub fn last_of(&self, project: Option<&Project>) -> Option<Id> {
+        let own = self
+            .existing()
+            .filter(|(_, found)| found.project.as_ref() == project);
+        own.max_by_key(|(_, found)| found.last_seq)
+            .map(|(id, _)| id)
+    }
+
+    /// The newest conversation that was started under `name` in a project, or in none.
+    pub fn by_name(&self, name: &str, project: Option<&Project>) -> Option<Id> {
+        let named = |conversation: &Conversation| {
+            conversation.name.as_deref() == Some(name) && conversation.project.as_ref() == project
+        };
         let found = self
             .existing()
             .filter(|(_, conversation)| named(conversation));
@@ -183,6 +202,7 @@ impl Conversations {
             deleted: false,
             archived: false,
             local: false,
+            project: None,
             looked: None,
             owed: None,
         });
@@ -238,15 +258,29 @@ impl Conversations {
     }
 
     fn event(&mut self, seq: u64, event: &ConversationEvent) {
+        let parent = match &event.op {
+            ConversationOp::Forked { from, .. } => self.find(*from).and_then(|c| c.project.clone()),
+            _ => None,
+        };
         let conversation = self.at(event.id, seq, event.at);
         match &event.op {
-            ConversationOp::Started { name, private } => {
+            ConversationOp::Started {
+                name,
+                private,
+                project,
+            } => {
                 conversation.name = name.clone();
                 conversation.local = private.is_some();
+                conversation.begin_in(project.clone());
             }
             ConversationOp::Titled { title } => conversation.title = Some(title.clone()),
-            ConversationOp::Forked { from, message } => {
+            ConversationOp::Forked {
+                from,
+                message,
+                project,
+            } => {
                 conversation.forked = Some((*from, *message));
+                conversation.begin_in(project.clone().or(parent));
             }
             ConversationOp::Archived => conversation.archived = true,
             ConversationOp::Deleted => {
@@ -284,7 +318,7 @@ impl Fold for Conversations {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn apply(&mut self, seq: u64, record: &Record) -> Applied {

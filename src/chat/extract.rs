@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::memory::{Accepted, AnswerError, Audience, ExtractOp, Extraction, Said, Turn};
+use crate::memory::{Accepted, AnswerError, Audience, ExtractOp, Extraction, Reader, Said, Turn};
 use crate::model::{Id, Message, Record, Role, SourceClass, Text, Timestamp, Work, WorkOp};
 use crate::provider::{JsonSchema, Provider, Request};
 
@@ -61,6 +61,8 @@ impl Session {
         clock: fn() -> Timestamp,
         interrupt: impl Future<Output = ()>,
     ) -> Result<Passed, ChatError> {
+        // The pass may be over what another process said since: whose it is has to be known.
+        self.refresh()?;
         let audience = self.audience_for(provider, pass.conversation)?;
         let mut interrupt = std::pin::pin!(interrupt);
         let work = pass.work.unwrap_or_else(Id::fresh);
@@ -75,7 +77,8 @@ impl Session {
         for _ in 0..PARTS_MAX {
             let lines = self.lines_behind(&pass, after_seq)?;
             let end = lines.last().map(|line| line.id).or(after);
-            let Some(part) = Part::new(self, lines, audience, clock()) else {
+            let reader = self.reader(audience, pass.conversation);
+            let Some(part) = Part::new(self, lines, reader, clock()) else {
                 // The person said nothing there.
                 if let Some(through) = end {
                     let done = done_record(work, clock(), pass.conversation, through);
@@ -162,6 +165,7 @@ impl Session {
         now: Timestamp,
         interrupt: impl Future<Output = ()>,
     ) -> Result<Passed, ChatError> {
+        self.refresh()?;
         let audience = self.audience_for(provider, pass.conversation)?;
         let mut passed = Passed {
             accepted: Accepted::default(),
@@ -169,7 +173,8 @@ impl Session {
             broke: None,
         };
         let lines = self.lines_behind(&pass, pass.after_seq)?;
-        let Some(part) = Part::new(self, lines, audience, now) else {
+        let reader = self.reader(audience, pass.conversation);
+        let Some(part) = Part::new(self, lines, reader, now) else {
             return Ok(passed);
         };
         let interrupt = std::pin::pin!(interrupt);
@@ -300,13 +305,13 @@ impl Part {
     fn new(
         session: &Session,
         mut lines: Vec<Line>,
-        audience: Audience,
+        reader: Reader,
         now: Timestamp,
     ) -> Option<Self> {
         let spoken: Vec<Turn<'_>> = lines.iter().map(Line::turn).collect();
         let tokens_max = session.settings.window_tokens;
         let memory = &session.memory.fold;
-        let extraction = Extraction::new(&spoken, memory, audience, now, tokens_max)?;
+        let extraction = Extraction::new(&spoken, memory, reader, now, tokens_max)?;
         lines.truncate(extraction.taken);
         Some(Part { extraction, lines })
     }

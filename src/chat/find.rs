@@ -1,7 +1,7 @@
 //! Searching on behalf of a person: what the index finds, as records that may be shown.
 
 use crate::memory::{Memory, Stored};
-use crate::model::{Id, Record, Role, Text, Timestamp};
+use crate::model::{Id, Item, Project, Record, Role, Text, Timestamp};
 use crate::recall::{Filter, Query, Snippet, snippet};
 use crate::vault::{Log, VaultError};
 
@@ -22,6 +22,8 @@ pub struct Found {
     /// The part of the text that shows why it was found.
     pub snippet: Snippet,
     pub is: Kind,
+    /// Of an item; of a message, its conversation's counts.
+    pub project: Option<Project>,
 }
 
 /// Which kind of record was found.
@@ -36,27 +38,38 @@ pub enum Kind {
     Item { id: Id },
 }
 
+/// What of all that is found is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    pub filter: Filter,
+    /// At most so many.
+    pub most: usize,
+    /// Items of this project alone; which conversations, the filter says.
+    pub project: Option<&'a Project>,
+}
+
 impl Recall {
-    /// The best `k` records for a query, best first; of memory, those that `memory` says are true
-    /// at `now`.
+    /// The best records for a query, best first; of memory, those that `memory` says are true at
+    /// `now`.
     pub fn find(
         &mut self,
         log: &mut dyn Log,
         memory: &Memory,
         query: &Query,
-        filter: Filter,
-        k: usize,
+        wanted: Wanted<'_>,
         now: Timestamp,
     ) -> Result<Vec<Found>, ChatError> {
+        let of = wanted.project;
+        let is_wanted = |item: &Item| of.is_none() || item.project.as_ref() == of;
         let filter = Filter {
-            standing: memory.standing_words(now),
-            ..filter
+            standing: memory.standing_words(now, is_wanted),
+            ..wanted.filter
         };
         let hits = self.ask(log, &mut |index, log| {
             let mut open = |seq| -> Result<Option<Text>, ChatError> {
                 Ok(log.record(seq)?.and_then(words_of))
             };
-            index.search(query, &filter, k, &mut open)
+            index.search(query, &filter, wanted.most, &mut open)
         })?;
         let mut out = Vec::new();
         for hit in hits {
@@ -69,6 +82,10 @@ impl Recall {
                 at,
                 snippet: snippet(&text, query, self.index().languages(), SNIPPET_CHARS),
                 text,
+                project: match is {
+                    Kind::Item { id } => memory.item(id).and_then(|s| s.item.project.clone()),
+                    Kind::Message { .. } => None,
+                },
                 is,
             });
         }
@@ -77,12 +94,11 @@ impl Recall {
 }
 
 impl Session {
-    /// Searches everything ever said, this conversation included. Nothing is found in incognito.
+    /// Searches everything ever said, in this project or another. Nothing is found in incognito.
     pub fn find(
         &mut self,
         query: &Query,
-        filter: Filter,
-        k: usize,
+        wanted: Wanted<'_>,
         now: Timestamp,
     ) -> Result<Vec<Found>, ChatError> {
         let Some(mut recall) = self.recall.take() else {
@@ -91,7 +107,7 @@ impl Session {
         let caught_up = recall.catch_up(self.log.as_mut());
         let found = caught_up.and_then(|()| {
             let query = recall.understood(query.clone(), self.is_local());
-            recall.find(self.log.as_mut(), &self.memory.fold, &query, filter, k, now)
+            recall.find(self.log.as_mut(), &self.memory.fold, &query, wanted, now)
         });
         self.recall = Some(recall);
         found

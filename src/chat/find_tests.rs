@@ -58,7 +58,16 @@ fn found(vault: &mut Vault, recall: &mut Recall, word: &str, now: Timestamp) -> 
     recall.catch_up(vault).unwrap();
     let memory = View::load(vault, Memory::new()).unwrap().fold;
     let query = Query::plain(word);
-    let found = recall.find(vault, &memory, &query, Filter::default(), 50, now);
+    let found = recall.find(
+        vault,
+        &memory,
+        &query,
+        Wanted {
+            most: 50,
+            ..Wanted::default()
+        },
+        now,
+    );
     let texts = found.unwrap().into_iter();
     texts.map(|found| found.text.as_str().to_owned()).collect()
 }
@@ -189,6 +198,7 @@ fn a_model_that_asks_for_what_was_said_gets_quotes_with_day_and_speaker() {
     let started = ConversationOp::Started {
         name: None,
         private,
+        project: None,
     };
     records.extend([
         said(
@@ -276,6 +286,7 @@ fn some_conversations_are_those_that_were_wanted_and_their_ids_as_short() {
     let op = ConversationOp::Forked {
         from: id(300),
         message: Id::fresh(),
+        project: None,
     };
     records.push(event(17, op));
     vault.append(&records).unwrap();

@@ -88,6 +88,7 @@ fn a_fork_begins_with_the_messages_up_to_its_point() {
     let point = ConversationOp::Forked {
         from: id(1),
         message: id(1003),
+        project: None,
     };
     records.push(event(6, 2, point));
     let buffer = folded(&records);
@@ -178,20 +179,29 @@ fn words_of_a_file_are_not_what_the_person_typed() {
     assert_eq!(typed, [Some("look at this"), Some(""), None]);
 }
 
+fn any_project() -> impl Strategy<Value = Option<Project>> {
+    let named = |n: u8| Project::new(format!("/home/me/{n}"));
+    prop_oneof![Just(None), (0_u8..3).prop_map(move |n| Some(named(n)))]
+}
+
 fn any_record() -> impl Strategy<Value = Record> {
     let op = prop_oneof![
         Just(ConversationOp::Deleted),
         Just(ConversationOp::Restored),
-        Just(ConversationOp::Started {
+        any_project().prop_map(|project| ConversationOp::Started {
             name: None,
-            private: None
+            private: None,
+            project,
         }),
         Just(ConversationOp::Titled {
             title: "a title".into()
         }),
-        (0_u64..50, 0_u64..80).prop_map(|(from, m)| ConversationOp::Forked {
-            from: id(from),
-            message: id(1000 + m)
+        (0_u64..50, 0_u64..80, any_project()).prop_map(|(from, m, project)| {
+            ConversationOp::Forked {
+                from: id(from),
+                message: id(1000 + m),
+                project,
+            }
         }),
     ];
     prop_oneof![

@@ -5,19 +5,28 @@ use std::sync::Arc;
 
 use super::super::find::tests::{at, said};
 use super::*;
+use crate::chat::Wanted;
 use crate::memory::Memory;
 use crate::model::{
     ConversationEvent, ConversationOp, Item, Kind, MemoryEvent, MemoryOp, Privacy, Record, Role,
     Source, SourceClass, Status,
 };
-use crate::recall::Filter;
 use crate::recall::meaning::testing::Fake;
 use crate::vault::Vault;
 use crate::vault::testing::{Dir, Name, Part, Store, VolatileStore, new_vault, open_vault};
 
 fn found(vault: &mut Vault, recall: &mut Recall, words: &str) -> Vec<u64> {
     let query = recall.understood(Query::plain(words), false);
-    let found = recall.find(vault, &Memory::new(), &query, Filter::default(), 9, at(0));
+    let found = recall.find(
+        vault,
+        &Memory::new(),
+        &query,
+        Wanted {
+            most: 9,
+            ..Wanted::default()
+        },
+        at(0),
+    );
     found.unwrap().iter().map(|found| found.seq).collect()
 }
 
@@ -60,6 +69,7 @@ fn a_model_elsewhere_is_shown_nothing_private_deleted_or_secret() {
     let private = ConversationOp::Started {
         name: None,
         private: Some(Privacy::Local),
+        project: None,
     };
     let item = Item {
         id: crate::model::Id::fresh(),
@@ -74,6 +84,7 @@ fn a_model_elsewhere_is_shown_nothing_private_deleted_or_secret() {
         supersedes: None,
         flag: None,
         private: None,
+        project: None,
     };
     let records = [
         conversation(1, private),

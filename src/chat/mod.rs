@@ -38,7 +38,7 @@ pub use conversations::{Conversation, Conversations, FoundConversation, Owed, So
 pub use dictate::Unanswered;
 pub use error::ChatError;
 pub use extract::{Broke, Passed};
-pub use find::{Found, Kind as FoundKind};
+pub use find::{Found, Kind as FoundKind, Wanted};
 pub use ledger::{Ledger, Sum};
 pub use meaning::Load;
 pub use passes::{Candidate, Pass};

@@ -1,11 +1,13 @@
 //! What memory and history bring back for a line.
 
 use crate::memory::Audience;
-use crate::model::{Record, Role, Timestamp};
+use crate::model::{Record, Role, Timestamp, comes_up};
 use crate::provider::{Note, NoteKind, Offline, Provider, is_local_host};
 use crate::recall::index::{CACHE_CHUNKS, Index, Merging};
 use crate::recall::search::{FLOOR_COVERAGE, FLOOR_MEANING};
-use crate::recall::{Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf};
+use crate::recall::{
+    Among, Filter, Query, RecallError, Scope, ShelfError, sealed_shelf::SealedShelf,
+};
 
 use crate::vault::{EpochId, Log, VaultError};
 
@@ -282,6 +284,7 @@ impl Session {
             since: asked.since,
             until: asked.until,
             may_leave: asked.audience == Audience::Remote,
+            conversations: Among::But(self.hidden()),
             ..Filter::default()
         };
         let mut at_hand = |seq| at_hand.contains(&seq);
@@ -312,9 +315,10 @@ impl Session {
         query: &Query,
         filter: Filter,
     ) -> Result<Vec<Note>, ChatError> {
+        let (memory, here) = (&self.memory.fold, self.project());
         let filter = Filter {
             scope: Scope::Memory,
-            standing: self.memory.fold.standing_words(asked.now),
+            standing: memory.standing_words(asked.now, |item| item.comes_up_in(here)),
             ..filter
         };
         let mut hits = recall.ask(self.log.as_mut(), &mut |index, _| {
@@ -343,11 +347,16 @@ impl Session {
     }
 
     /// A message of another time, cut to a note's length. None where it would tell nothing: the
-    /// same line said before, and what `offline` answered, which is made of such notes.
+    /// same line said before, and what `offline` answered, which is made of such notes. Nor of a
+    /// conversation that does not come up here, or that the index knows of before the buffer does.
     fn moment(&mut self, seq: u64, asked: &Asked<'_>) -> Result<Option<Note>, ChatError> {
         let Some(Record::Message(message)) = self.log.record(seq)? else {
             return Ok(None);
         };
+        let of = self.buffer.fold.project_of(message.conversation);
+        if seq > self.buffer.at().seq || !comes_up(of, self.project()) {
+            return Ok(None);
+        }
         let plain = message.plain();
         let by_offline = message
             .model

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::*;
+use crate::chat::Wanted;
 use crate::chat::find::tests::{at, said};
 use crate::memory::Memory;
 use crate::vault::Vault;
@@ -46,7 +47,16 @@ fn answers(vault: &mut Vault, recall: &mut Recall) -> Vec<Vec<u64>> {
     let asked = ["pond3", "heron", "tour77 tour5", "heron pond1 tour40"];
     let ask = |words: &&str| {
         let query = Query::plain(words);
-        let found = recall.find(vault, &memory, &query, Filter::default(), 12, at(0));
+        let found = recall.find(
+            vault,
+            &memory,
+            &query,
+            Wanted {
+                most: 12,
+                ..Wanted::default()
+            },
+            at(0),
+        );
         found.unwrap().iter().map(|found| found.seq).collect()
     };
     asked.iter().map(ask).collect()

@@ -1,11 +1,11 @@
 //! One sitting: the open log, its folds, and the conversation that is being had.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use crate::memory::{Audience, Budgets, Context, Memory, Standing};
+use crate::memory::{Audience, Budgets, Context, Memory, Reader, Standing};
 use crate::model::{
-    ConversationEvent, ConversationOp, Id, Item, MemoryEvent, MemoryOp, Message, Privacy, Record,
-    Role, SessionEvent, SessionOp, Surface, Text, Timestamp,
+    ConversationEvent, ConversationOp, Id, Item, MemoryEvent, MemoryOp, Message, Privacy, Project,
+    Record, Role, SessionEvent, SessionOp, Surface, Text, Timestamp,
 };
 use crate::recall::Merging;
 use crate::vault::{Log, VaultError, View};
@@ -34,20 +34,22 @@ pub struct Settings {
     /// and what is said may be remembered.
     pub learns: bool,
     pub surface: Surface,
+    /// The project that new conversations are of.
+    pub project: Option<Project>,
 }
 
 /// Which conversation to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opening {
     New,
-    /// The one spoken in last; an error if there is none.
+    /// Of those of the project, or of none, the one spoken in last; an error if there is none.
     Last,
     /// The one spoken in last, or a new one.
     LastOrNew,
     /// By the beginning of its id.
     Prefix(String),
     This(Id),
-    /// Started under this name, now or before.
+    /// Started under this name in the project, or in none, now or before.
     Named(Text),
 }
 
@@ -134,25 +136,45 @@ impl Session {
     pub fn turn_to(&mut self, opening: Opening) -> Result<(), ChatError> {
         let found = match opening {
             Opening::New => None,
-            Opening::LastOrNew => self.buffer.fold.last_conversation(),
+            Opening::LastOrNew => self.last_of_project()?,
             Opening::Last => {
-                let last = self.buffer.fold.last_conversation();
+                let last = self.last_of_project()?;
                 Some(last.ok_or(ChatError::NothingToContinue)?)
             }
             Opening::This(id) => Some(id),
             Opening::Prefix(prefix) => Some(self.by_prefix(prefix)?),
             Opening::Named(name) => {
-                let found = self.conversations()?.fold.by_name(&name);
+                let list = self.conversations()?.fold;
+                let found = list.by_name(&name, self.settings.project.as_ref());
                 self.name = found.is_none().then_some(name);
                 found
             }
         };
-        self.begun = found.is_some();
+        if found.is_some() {
+            // The list may have been ahead of the buffer, which says whose it is.
+            self.absorb(0)?;
+        }
+        // One that was named before anything was said in it is new still.
+        self.begun = match found {
+            Some(id) if self.buffer.fold.window(id).is_none() => {
+                self.conversations()?.fold.find(id).is_some()
+            }
+            found => found.is_some(),
+        };
         self.conversation = found.unwrap_or_else(Id::fresh);
         let window = self.buffer.fold.window(self.conversation);
         self.local = window.is_some_and(|window| window.local);
         self.standing = None;
         Ok(())
+    }
+
+    fn last_of_project(&mut self) -> Result<Option<Id>, ChatError> {
+        let project = self.settings.project.clone();
+        let last = self.buffer.fold.last_of(project.as_ref());
+        if last.is_some() || !self.buffer.fold.is_full() {
+            return Ok(last);
+        }
+        Ok(self.conversations()?.fold.last_of(project.as_ref()))
     }
 
     fn by_prefix(&mut self, prefix: String) -> Result<Id, ChatError> {
@@ -183,6 +205,29 @@ impl Session {
     /// Whether there was anything in the conversation before.
     pub fn continues(&self) -> bool {
         self.begun
+    }
+
+    /// The project of the conversation: what comes up in it is of that, or of none.
+    pub fn project(&self) -> Option<&Project> {
+        match self.begun {
+            true => self.buffer.fold.project_of(self.conversation),
+            false => self.settings.project.as_ref(),
+        }
+    }
+
+    /// The conversations that do not come up in this one.
+    pub(super) fn hidden(&self) -> HashSet<Id> {
+        self.buffer.fold.hidden_in(self.project())
+    }
+
+    /// For whom, and in which project, a prompt about a conversation is made.
+    pub(super) fn reader(&self, audience: Audience, conversation: Id) -> Reader {
+        let project = match conversation == self.conversation {
+            true => self.project(),
+            false => self.buffer.fold.project_of(conversation),
+        };
+        let project = project.cloned();
+        Reader { audience, project }
     }
 
     #[cfg(test)]
@@ -250,6 +295,7 @@ impl Session {
             now,
             zone: jiff::tz::TimeZone::system(),
             private: local.then_some(Privacy::Local),
+            project: self.reader(Audience::ThisMachine, conversation).project,
         }
     }
 
@@ -275,18 +321,27 @@ impl Session {
         match op {
             MemoryOp::Add { item }
             | MemoryOp::Supersede { item, .. }
-            | MemoryOp::Merge { item, .. } => self.news.items.push(item),
-            MemoryOp::Edit { id, .. } | MemoryOp::Approve { id } | MemoryOp::Restore { id } => {
-                let stored = self.memory.fold.item(id);
-                self.news
-                    .items
-                    .extend(stored.map(|stored| stored.item.clone()));
+            | MemoryOp::Merge { item, .. } => {
+                let news = item.comes_up_in(self.project()).then_some(item);
+                self.news.items.extend(news);
             }
-            MemoryOp::Forget { .. } | MemoryOp::Reject { .. } | MemoryOp::Expire { .. } => {
+            MemoryOp::Edit { id, .. } | MemoryOp::Approve { id } | MemoryOp::Restore { id } => {
+                let item = self.item_here(id).cloned();
+                self.news.items.extend(item);
+            }
+            MemoryOp::Forget { id } | MemoryOp::Reject { id } | MemoryOp::Expire { id }
+                if self.item_here(id).is_some() =>
+            {
                 self.news.withdrawn += 1;
             }
             _ => {}
         }
+    }
+
+    /// An item, if it comes up in this conversation.
+    fn item_here(&self, id: Id) -> Option<&Item> {
+        let item = self.memory.fold.item(id).map(|stored| &stored.item);
+        item.filter(|item| item.comes_up_in(self.project()))
     }
 
     /// The end of the conversation, as many messages as the settings ask for: from the buffer, or
@@ -343,6 +398,7 @@ impl Session {
             let op = ConversationOp::Started {
                 name: self.name.clone(),
                 private,
+                project: self.settings.project.clone(),
             };
             let event = ConversationEvent {
                 id: self.conversation,
@@ -373,12 +429,13 @@ impl Session {
     /// The standing section, frozen for the session unless something in it was withdrawn, and what
     /// became known since.
     pub(super) fn standing(&mut self, audience: Audience, now: Timestamp) -> (Standing, Standing) {
+        let reader = self.reader(audience, self.conversation);
         let memory = &self.memory.fold;
         let budgets = &self.settings.budgets;
         let stands = self.standing.take().filter(|standing| {
-            standing.audience == audience && standing.withdrawn(memory, now).is_empty()
+            standing.reader == reader && standing.withdrawn(memory, now).is_empty()
         });
-        let standing = stands.unwrap_or_else(|| Standing::new(memory, budgets, audience, now));
+        let standing = stands.unwrap_or_else(|| Standing::new(memory, budgets, reader, now));
         let additions = standing.additions(memory, budgets, now);
         self.standing = Some(standing.clone());
         (standing, additions)
@@ -423,3 +480,7 @@ pub(super) fn events(ops: &[MemoryOp], at: Timestamp) -> Vec<Record> {
     let events = ops.iter().map(|op| MemoryEvent { at, op: op.clone() });
     events.map(Record::Memory).collect()
 }
+
+#[cfg(test)]
+#[path = "project_tests.rs"]
+mod tests;

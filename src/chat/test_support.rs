@@ -115,6 +115,7 @@ pub(super) fn settings() -> Settings {
         use_memory: true,
         learns: true,
         surface: Surface::Chat,
+        project: None,
     }
 }
 

@@ -3,8 +3,10 @@
 
 use std::future::Future;
 
-use crate::memory::{AnswerError, Change, Consolidation, Plan, PlanOp, Skip, diff, undo_batch};
-use crate::model::{Id, MemoryOp, Role, Timestamp};
+use crate::memory::{
+    AnswerError, Change, Consolidation, Plan, PlanOp, Reader, Skip, diff, undo_batch,
+};
+use crate::model::{Id, MemoryOp, Project, Role, Timestamp};
 use crate::provider::{JsonSchema, Provider, Request, SystemPart};
 
 use super::dictate::{Unanswered, dictate};
@@ -57,26 +59,30 @@ pub struct Undone {
 pub enum UndoWhat<'a> {
     /// Those that were appended together last.
     Last,
-    /// The same, but for those that begin with these records.
+    /// Of those that did something to what comes up here, the last, but for those that begin with
+    /// these records.
     LastBut(&'a [u64]),
     LastConsolidation,
 }
 
 impl Session {
-    /// Shows a model what is remembered and reads what it would tidy. Nothing is locked meanwhile
+    /// Shows a model what is remembered of a project, or of none, and reads what it would tidy. Nothing is locked meanwhile
     /// and nothing is changed.
     pub async fn propose_consolidation(
         &mut self,
         provider: &dyn Provider,
         model: &str,
+        project: Option<&Project>,
         now: Timestamp,
         interrupt: impl Future<Output = ()>,
     ) -> Result<Result<Proposed, Unplanned>, ChatError> {
         self.refresh()?;
         let audience = audience_of(provider);
+        let project = project.cloned();
+        let reader = Reader { audience, project };
         let tokens_max = self.settings.window_tokens;
         let memory = &self.memory.fold;
-        let Some(consolidation) = Consolidation::new(memory, audience, now, tokens_max) else {
+        let Some(consolidation) = Consolidation::new(memory, reader, now, tokens_max) else {
             return Ok(Err(Unplanned::TooFew));
         };
         let mut request = Request::new(model, self.settings.max_tokens);
@@ -104,20 +110,20 @@ impl Session {
         })
     }
 
-    /// What the proposal comes to on the memory of this moment, without doing it.
+    /// What proposals come to on the memory of this moment, without doing it.
     pub fn rehearse_consolidation(
         &mut self,
-        proposed: &Proposed,
+        proposed: &[Proposed],
         now: Timestamp,
     ) -> Result<Tidied, ChatError> {
         self.refresh()?;
         Ok(self.tidied(proposed, now).0)
     }
 
-    /// Does of the proposal what still holds on the memory of this moment.
+    /// Does of proposals, each of another project, what still holds on the memory of this moment.
     pub fn consolidate(
         &mut self,
-        proposed: &Proposed,
+        proposed: &[Proposed],
         now: Timestamp,
     ) -> Result<Tidied, ChatError> {
         self.append_judged(&mut |session| {
@@ -126,17 +132,23 @@ impl Session {
         })
     }
 
-    fn tidied(&self, proposed: &Proposed, now: Timestamp) -> (Tidied, Vec<crate::model::MemoryOp>) {
+    fn tidied(&self, proposed: &[Proposed], now: Timestamp) -> (Tidied, Vec<MemoryOp>) {
         let memory = &self.memory.fold;
         let zone = jiff::tz::TimeZone::system();
-        let planned = proposed
-            .consolidation
-            .apply_plan(&proposed.plan, memory, now, &zone);
-        let tidied = Tidied {
-            changes: diff(memory, &planned.ops, now),
-            skipped: planned.skipped,
-        };
-        (tidied, planned.ops)
+        let (mut ops, mut skipped) = (Vec::new(), Vec::new());
+        for proposed in proposed {
+            let (consolidation, plan) = (&proposed.consolidation, &proposed.plan);
+            let planned = consolidation.apply_plan(plan, memory, now, &zone);
+            let changes = planned.ops.into_iter();
+            ops.extend(changes.filter(|op| *op != MemoryOp::Consolidated));
+            skipped.extend(planned.skipped);
+        }
+        // One mark ends them all, so that they are undone together.
+        if !ops.is_empty() {
+            ops.push(MemoryOp::Consolidated);
+        }
+        let changes = diff(memory, &ops, now);
+        (Tidied { changes, skipped }, ops)
     }
 
     /// Takes operations back; none if there are none. `keep` false only tells what would change.
@@ -151,7 +163,10 @@ impl Session {
             let mut batches = memory.batches().iter().rev();
             let batch = match what {
                 UndoWhat::Last => batches.next(),
-                UndoWhat::LastBut(undone) => batches.find(|b| !undone.contains(&b.first_seq)),
+                UndoWhat::LastBut(undone) => {
+                    let here = session.project();
+                    batches.find(|b| !undone.contains(&b.first_seq) && memory.is_of(b, here))
+                }
                 UndoWhat::LastConsolidation => batches.find(|batch| batch.consolidation),
             };
             let Some(batch) = batch else {

@@ -24,7 +24,7 @@ fn merge(ids: &[&str], text: &str) -> String {
 fn propose(session: &mut Session, answer: &str) -> Result<Proposed, Unplanned> {
     let provider = Scripted::new(vec![says(answer)]);
     let never = std::future::pending();
-    let proposed = session.propose_consolidation(&provider, "m", at(), never);
+    let proposed = session.propose_consolidation(&provider, "m", None, at(), never);
     now(proposed).unwrap()
 }
 
@@ -35,10 +35,14 @@ fn what_a_model_tidies_can_be_rehearsed_done_and_taken_back() {
     let answer = merge(&["n1", "n2"], "likes black tea");
     let proposed = propose(&mut session, &answer).ok().unwrap();
     let end = session.log.refresh().unwrap();
-    let rehearsed = session.rehearse_consolidation(&proposed, later(1)).unwrap();
+    let rehearsed = session
+        .rehearse_consolidation(std::slice::from_ref(&proposed), later(1))
+        .unwrap();
     assert_eq!(rehearsed.changes.len(), 1);
     assert_eq!(session.log.refresh().unwrap(), end);
-    session.consolidate(&proposed, later(1)).unwrap();
+    session
+        .consolidate(std::slice::from_ref(&proposed), later(1))
+        .unwrap();
     assert_eq!(active(&session), ["likes black tea"]);
     let mut undo = |keep, minutes| {
         let what = UndoWhat::LastConsolidation;
@@ -65,7 +69,9 @@ fn what_was_changed_while_the_model_thought_is_left_alone() {
         .append(&events(&[MemoryOp::Edit { id, text }], at()))
         .unwrap();
     remember(&mut session, &["has a boat"]);
-    let tidied = session.consolidate(&proposed, at()).unwrap();
+    let tidied = session
+        .consolidate(std::slice::from_ref(&proposed), at())
+        .unwrap();
     assert_eq!((tidied.changes.len(), tidied.skipped.len()), (0, 1));
     assert_eq!(tidied.skipped[0].1, Skip::Changed);
     assert_eq!(
@@ -93,7 +99,7 @@ fn a_plan_that_cannot_be_read_is_no_plan() {
     }
     let never = std::future::pending();
     let provider = Scripted::new(vec![]);
-    let cut = session.propose_consolidation(&provider, "m", at(), never);
+    let cut = session.propose_consolidation(&provider, "m", None, at(), never);
     assert!(matches!(now(cut).unwrap(), Err(Unplanned::Unanswered(_))));
 }
 
@@ -162,7 +168,9 @@ fn consolidations_and_writers_at_once_lose_nothing() {
             scope.spawn(move || {
                 let mut session = session_on(log, Opening::New);
                 let proposed = plan(&mut session).ok().unwrap();
-                session.consolidate(&proposed, at()).unwrap();
+                session
+                    .consolidate(std::slice::from_ref(&proposed), at())
+                    .unwrap();
             });
         }
         for writer in 0..4 {

@@ -221,6 +221,7 @@ impl Session {
             now,
             zone: jiff::tz::TimeZone::system(),
             private: None,
+            project: self.project().cloned(),
         };
         self.append_judged(&mut |session| {
             let memory = &session.memory.fold;

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(super) use super::house_args::{
     ConfigAction, IndexArgs, KeysAction, ProfileAction, RolesAction, StatsArgs,
 };
-pub(super) use super::memory_args::{AskModel, ConsolidateArgs, ExtractArgs};
+pub(super) use super::memory_args::{AskModel, ConsolidateArgs, ExtractArgs, OfProject, Placing};
 pub(super) use super::talk_args::{AskArgs, ChatArgs, Talk};
 use crate::keeper::LIMIT;
 
@@ -359,6 +359,8 @@ pub(super) enum MemoryAction {
         /// Also superseded, expired and rejected ones
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        of: OfProject,
     },
     /// Show one item with its source
     Show { id: String },
@@ -373,9 +375,17 @@ pub(super) enum MemoryAction {
         /// It counts only until this day, or moment
         #[arg(long, value_name = "DATE")]
         expires: Option<String>,
+        #[command(flatten)]
+        placing: Placing,
     },
-    /// Change the words of an item
-    Edit { id: String, text: String },
+    /// Change the words of an item, or where it comes up
+    Edit {
+        id: String,
+        #[arg(required_unless_present_any = ["project", "general"])]
+        text: Option<String>,
+        #[command(flatten)]
+        placing: Placing,
+    },
     /// Hide items everywhere
     Forget {
         #[arg(required = true)]
@@ -430,6 +440,8 @@ pub(super) enum HistoryAction {
         /// At most so many
         #[arg(short = 'l', long, value_name = "N")]
         limit: Option<usize>,
+        #[command(flatten)]
+        of: OfProject,
     },
     /// Print a conversation
     Show { cid: String },
@@ -482,6 +494,8 @@ pub(super) struct SearchArgs {
     /// Only the conversation whose id begins so
     #[arg(long, value_name = "ID")]
     pub cid: Option<String>,
+    #[command(flatten)]
+    pub of: OfProject,
     /// Also the messages around each hit
     #[arg(short = 'C', long, value_name = "N", default_value_t = 0)]
     pub context: usize,

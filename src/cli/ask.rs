@@ -52,7 +52,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     if args.dry_run {
         return dry_run::show(&shell, &args.talk, Bundle { content, images });
     }
-    let settings = talk::settings(&shell, &args.talk, Surface::Ask);
+    let settings = talk::settings(&shell, &args.talk, Surface::Ask)?;
     let (mut session, keys) = if args.talk.incognito || args.talk.with_memory {
         talk::unkept(&shell, settings, &args.talk, args.talk.with_memory)?
     } else {
@@ -65,6 +65,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         (session, keys)
     };
     talk::take_role(&mut session, &args.talk)?;
+    talk::say_project(&shell, &session);
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     if shell.global.verbose || chosen.why == Why::NothingConfigured {
         shell.note(&format!("(answered by {})", chosen.name()));

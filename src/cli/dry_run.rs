@@ -25,7 +25,7 @@ struct Shape<'a> {
 
 /// Goes the way of a question up to where it would be sent.
 pub(super) fn show(shell: &Shell, talk: &Talk, bundle: Bundle) -> Result<ExitCode, Failure> {
-    let settings = talk::settings(shell, talk, Surface::Ask);
+    let settings = talk::settings(shell, talk, Surface::Ask)?;
     let reads = talk.with_memory || !talk.incognito;
     let (mut session, keys) = talk::unkept(shell, settings, talk, reads)?;
     talk::take_role(&mut session, talk)?;

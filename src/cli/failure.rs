@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::output::complain;
+use super::project::ProjectError;
 use crate::chat::ChatError;
 use crate::config::ConfigError;
 use crate::keeper::KeeperError;
@@ -146,6 +147,8 @@ pub(super) enum Failure {
     ExportFile { path: PathBuf, source: io::Error },
     #[error("{} cannot be read", path.display())]
     ImportFile { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
 }
@@ -208,7 +211,7 @@ impl Failure {
             Failure::Chat(ChatError::Provider(_) | ChatError::Meaning(EmbedError::Model(_))) => 20,
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
             Failure::Usage(_) | Failure::Config(_) | Failure::KdfOption(_) => 2,
-            Failure::NotADate(_) => 2,
+            Failure::NotADate(_) | Failure::Project(_) => 2,
             Failure::Chat(ChatError::MissingVariable { .. } | ChatError::NoSuchVariable { .. }) => {
                 2
             }
@@ -289,6 +292,7 @@ impl Failure {
             Failure::Chat(ChatError::PrivateConversation { .. }) => {
                 "use a model on this machine (-m ollama/…), or start another conversation (--new)"
             }
+            Failure::Project(error) => error.hint(),
             Failure::Config(ConfigError::UnknownKey { .. }) => "agent config list shows them all",
             Failure::Usage(_) => "agent help shows what there is",
             Failure::Keeper(KeeperError::OtherVersion | KeeperError::Misunderstood) => {

@@ -9,10 +9,14 @@ use super::browse;
 use super::failure::Failure;
 use super::mend;
 use super::output::{harmless, one_line, print_json, print_line};
+use super::project;
 use super::shell::{Shell, now};
 use crate::chat::{ChatError, Conversations, FoundConversation, transcript};
 use crate::keeper::Opened;
-use crate::model::{ConversationEvent, ConversationOp, Id, Message, Record, Role, Text, Timestamp};
+use crate::memory::Memory;
+use crate::model::{
+    ConversationEvent, ConversationOp, Id, Message, Project, Record, Role, Text, Timestamp,
+};
 use crate::vault::{Log, View};
 
 #[derive(Serialize)]
@@ -22,6 +26,8 @@ struct Row<'a> {
     started: Timestamp,
     last: Timestamp,
     messages: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a Project>,
 }
 
 pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failure> {
@@ -47,7 +53,13 @@ pub(super) fn run(shell: Shell, action: HistoryAction) -> Result<ExitCode, Failu
     };
     let mut view = View::load(&mut vault, Conversations::default())?;
     match action {
-        HistoryAction::List { limit } => list(&shell, &view.fold, limit)?,
+        HistoryAction::List { limit, of } => {
+            let of = of.project.map(|wanted| {
+                let memory = View::load(&mut vault, Memory::new())?.fold;
+                project::named(&mut vault, &memory, &wanted)
+            });
+            list(&shell, &view.fold, limit, of.transpose()?.as_ref())?;
+        }
         // Taken before: it wants the whole screen.
         HistoryAction::Browse => {}
         HistoryAction::Show { cid } => show(&shell, &mut vault, &view.fold, &cid)?,
@@ -90,8 +102,14 @@ pub(super) fn find(conversations: &Conversations, prefix: &str) -> Result<Id, Fa
     }
 }
 
-fn list(shell: &Shell, all: &Conversations, limit: Option<usize>) -> Result<(), Failure> {
-    let newest = all.newest_first();
+fn list(
+    shell: &Shell,
+    all: &Conversations,
+    limit: Option<usize>,
+    of: Option<&Project>,
+) -> Result<(), Failure> {
+    let mut newest = all.newest_first();
+    newest.retain(|(_, found)| of.is_none() || found.project.as_ref() == of);
     let rows = newest
         .iter()
         .take(limit.unwrap_or(usize::MAX))
@@ -101,20 +119,25 @@ fn list(shell: &Shell, all: &Conversations, limit: Option<usize>) -> Result<(), 
             started: found.started,
             last: found.last,
             messages: found.messages,
+            project: found.project.as_ref(),
         });
     if shell.global.json {
         return print_json(&rows.collect::<Vec<_>>());
     }
     if newest.is_empty() {
-        shell.note("No conversations yet. `agent chat` starts one.");
+        shell.note(match of {
+            None => "No conversations yet. `agent chat` starts one.",
+            Some(_) => "No conversations of this project yet.",
+        });
     }
     for row in rows {
         let id = all.short_id(row.id);
         let last = local(row.last);
         print_line(&format!(
-            "{id}  {last}  {:>4}  {}",
+            "{id}  {last}  {:>4}  {}{}",
             row.messages,
-            one_line(row.title)
+            one_line(row.title),
+            project::mark(row.project)
         ))?;
     }
     Ok(())

@@ -223,7 +223,7 @@ struct Report {
 pub(super) fn index(shell: &Shell, args: &IndexArgs) -> Result<ExitCode, Failure> {
     let mut vault = shell.open_to_write()?;
     let keys = vault.provider_keys()?;
-    let settings = talk::settings(shell, &super::args::Talk::default(), Surface::Chat);
+    let settings = talk::settings(shell, &super::args::Talk::default(), Surface::Chat)?;
     let mut session = talk::session(shell, Box::new(vault), settings, Opening::New)?;
     session.settle_index(Merging::All)?;
     let named = named(shell, &keys)?;

@@ -2,6 +2,7 @@
 
 mod changes;
 pub(super) mod learn;
+mod listing;
 mod review;
 mod tidy;
 
@@ -9,11 +10,12 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{KindArg, MemoryAction, PurgeArgs, StatusArg};
+use super::args::{KindArg, MemoryAction, Placing, PurgeArgs, StatusArg};
 use super::browse;
 use super::failure::Failure;
 use super::mend;
-use super::output::{complain, one_line, print_json, print_line};
+use super::output::{complain, one_line, print_json};
+use super::project;
 use super::search::moment;
 use super::secret_input::{ask_key, has_terminal};
 use super::shell::{Shell, now};
@@ -21,10 +23,10 @@ use crate::chat::UndoWhat;
 use crate::keeper::Opened;
 use crate::memory::{
     self, Accepted, Context, Filter, Found, Judgement, Memory, Stored, approve_shown,
-    edit_by_command,
+    edit_by_command, move_by_command,
 };
 use crate::model::{
-    Id, Item, Kind, MemoryEvent, MemoryOp, Record, Source, Status, Text, Timestamp,
+    Id, Item, Kind, MemoryEvent, MemoryOp, Project, Record, Source, Status, Text, Timestamp,
 };
 use crate::vault::{Log, View};
 
@@ -67,6 +69,8 @@ pub(super) struct Shown<'a> {
     pub source: &'a Source,
     pub supersedes: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<&'a Project>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub flag: Option<&'a str>,
 }
 
@@ -83,6 +87,7 @@ impl<'a> From<&'a Item> for Shown<'a> {
             expires: item.expires,
             source: &item.source,
             supersedes: item.supersedes,
+            project: item.project.as_ref(),
             flag: item.flag.as_deref(),
         }
     }
@@ -155,18 +160,28 @@ pub(super) fn run(shell: Shell, action: MemoryAction) -> Result<ExitCode, Failur
 impl Desk {
     fn act(&mut self, action: MemoryAction) -> Result<(), Failure> {
         match action {
-            MemoryAction::List { kind, status, all } => self.list(Filter {
-                kind: kind.map(Kind::from),
-                status: status.map(Status::from),
-                every: all,
-            }),
+            MemoryAction::List {
+                kind,
+                status,
+                all,
+                of,
+            } => {
+                let filter = Filter {
+                    kind: kind.map(Kind::from),
+                    status: status.map(Status::from),
+                    every: all,
+                };
+                self.list(filter, of.project.as_deref())
+            }
             // Taken before: it wants the whole screen.
             MemoryAction::Browse => Ok(()),
-            MemoryAction::Pending => self.list(Filter {
-                kind: None,
-                status: Some(Status::Pending),
-                every: false,
-            }),
+            MemoryAction::Pending => {
+                let filter = Filter {
+                    status: Some(Status::Pending),
+                    ..Filter::default()
+                };
+                self.list(filter, None)
+            }
             MemoryAction::Show { id } => self.show(&id),
             MemoryAction::History { id } => self.history(&id),
             MemoryAction::Add {
@@ -174,15 +189,16 @@ impl Desk {
                 kind,
                 pin,
                 expires,
+                placing,
             } => {
                 let expires = expires.as_deref().map(moment).transpose()?;
-                self.add(&text, kind.into(), pin, expires)
+                let project = match placing.general || placing.project.is_some() {
+                    true => self.place(&placing)?,
+                    false => project::usual(&self.shell),
+                };
+                self.add(&text, (kind.into(), pin), expires, project)
             }
-            MemoryAction::Edit { id, text } => {
-                let id = self.find(&id)?;
-                let op = edit_by_command(id, &text, &self.view.fold)?;
-                self.change(vec![op], "changed")
-            }
+            MemoryAction::Edit { id, text, placing } => self.edit(&id, text.as_deref(), &placing),
             MemoryAction::Forget { ids, .. } => {
                 let ops = self.each(&ids, |id| MemoryOp::Forget { id })?;
                 self.change(ops, "hidden everywhere; the bytes stay until purged")
@@ -304,9 +320,9 @@ impl Desk {
     fn add(
         &mut self,
         text: &str,
-        kind: Kind,
-        pin: bool,
+        (kind, pin): (Kind, bool),
         expires: Option<Timestamp>,
+        project: Option<Project>,
     ) -> Result<(), Failure> {
         if text.trim().is_empty() {
             return Err(Failure::EmptyText);
@@ -316,6 +332,7 @@ impl Desk {
             now: now(),
             zone: jiff::tz::TimeZone::system(),
             private: None,
+            project,
         };
         let mut accepted = memory::add_by_command(text, kind, pin, &self.view.fold, &context);
         for op in &mut accepted.ops {
@@ -340,6 +357,39 @@ impl Desk {
             _ => format!("remembered {id}: {text}"),
         };
         self.shell.note(&line);
+        Ok(())
+    }
+
+    /// Where the person wants an item to come up.
+    fn place(&mut self, placing: &Placing) -> Result<Option<Project>, Failure> {
+        let named = placing.project.as_deref();
+        let found = named.map(|wanted| project::named(&mut self.vault, &self.view.fold, wanted));
+        found.transpose()
+    }
+
+    /// Changes the words of an item, or moves it, or both.
+    fn edit(&mut self, id: &str, text: Option<&str>, placing: &Placing) -> Result<(), Failure> {
+        let id = self.find(id)?;
+        let edited = text.map(|text| edit_by_command(id, text, &self.view.fold));
+        let mut ops: Vec<MemoryOp> = edited.transpose()?.into_iter().collect();
+        if !placing.general && placing.project.is_none() {
+            return self.change(ops, "changed");
+        }
+        let to = self.place(placing)?;
+        let mut memory = self.view.fold.clone();
+        memory.apply_ops(now(), &ops);
+        let (moving, there) = move_by_command(id, to.as_ref(), &memory)?;
+        ops.extend(moving);
+        self.append(ops)?;
+        let stored = self.view.fold.item(there).expect("it was moved there");
+        if self.shell.global.json {
+            return print_json(&[Shown::from(&stored.item)]);
+        }
+        let id = self.view.fold.short_id(there);
+        self.shell.note(&match &to {
+            Some(project) => format!("{id}: comes up in {} alone", one_line(project.name())),
+            None => format!("{id}: comes up everywhere"),
+        });
         Ok(())
     }
 
@@ -369,124 +419,6 @@ impl Desk {
             Judgement::Known { id, .. } => Ok(Some(*id)),
             _ => Ok(verdict.id),
         }
-    }
-
-    fn list(&self, filter: Filter) -> Result<(), Failure> {
-        let items: Vec<&Stored> = self.view.fold.items(filter).collect();
-        if self.shell.global.json {
-            let shown: Vec<Shown<'_>> = items.iter().map(|s| Shown::from(&s.item)).collect();
-            return print_json(&shown);
-        }
-        if items.is_empty() {
-            self.shell
-                .note("Nothing is remembered yet. `agent memory add TEXT` adds something.");
-        }
-        let waiting = items
-            .iter()
-            .filter(|s| s.item.status == Status::Pending)
-            .count();
-        for stored in &items {
-            print_line(&self.line(stored))?;
-        }
-        if waiting > 0 && filter.status.is_none() {
-            self.shell.note(&format!(
-                "{waiting} wait for you: `agent memory review` goes through them"
-            ));
-        }
-        Ok(())
-    }
-
-    fn line(&self, stored: &Stored) -> String {
-        let item = &stored.item;
-        let mut marks = Vec::new();
-        if item.status != Status::Active {
-            marks.push(word(&item.status));
-        }
-        if item.pinned {
-            marks.push("pinned".to_owned());
-        }
-        marks.extend(item.flag.as_ref().map(|flag| one_line(flag)));
-        let now = now();
-        if item.status == Status::Active && !stored.is_live(now) {
-            marks.push("its time is over".to_owned());
-        } else if item.status == Status::Active && stored.is_stale(now) {
-            let day = stored.last_said().strftime("%Y-%m-%d");
-            marks.push(format!("not confirmed since {day}"));
-        }
-        let marks = if marks.is_empty() {
-            String::new()
-        } else {
-            format!("  [{}]", marks.join(", "))
-        };
-        let id = self.view.fold.short_id(item.id);
-        format!(
-            "{id}  {:<10}  {}{marks}",
-            word(&item.kind),
-            one_line(&item.text)
-        )
-    }
-
-    fn show(&self, prefix: &str) -> Result<(), Failure> {
-        let id = self.find(prefix)?;
-        let Some(stored) = self.view.fold.item(id) else {
-            return Err(Failure::NoSuchItem(prefix.to_owned()));
-        };
-        let item = &stored.item;
-        if self.shell.global.json {
-            return print_json(&Shown::from(item));
-        }
-        print_line(&one_line(&item.text))?;
-        let mut rows = vec![
-            ("id", item.id.to_string()),
-            ("kind", word(&item.kind)),
-            ("status", word(&item.status)),
-            ("created", item.created.to_string()),
-            ("source", word(&item.source.class)),
-        ];
-        rows.extend(item.confirmed.map(|at| ("confirmed", at.to_string())));
-        rows.extend(item.expires.map(|at| ("expires", at.to_string())));
-        rows.extend(
-            item.source
-                .conversation
-                .map(|id| ("conversation", id.to_string())),
-        );
-        rows.extend(
-            item.source
-                .quote
-                .as_ref()
-                .map(|quote| ("quote", one_line(quote))),
-        );
-        rows.extend(item.supersedes.map(|id| ("supersedes", id.to_string())));
-        rows.extend(
-            stored
-                .superseded_by
-                .map(|id| ("superseded by", id.to_string())),
-        );
-        rows.extend(item.flag.as_ref().map(|flag| ("flagged", one_line(flag))));
-        if item.pinned {
-            rows.push(("pinned", "yes".to_owned()));
-        }
-        rows.into_iter()
-            .try_for_each(|(name, value)| print_line(&format!("  {name:<14}{value}")))
-    }
-
-    fn history(&self, prefix: &str) -> Result<(), Failure> {
-        let id = self.find(prefix)?;
-        let Some(stored) = self.view.fold.item(id) else {
-            return Err(Failure::NoSuchItem(prefix.to_owned()));
-        };
-        if self.shell.global.json {
-            return print_json(&stored.events);
-        }
-        print_line(&one_line(&stored.item.text))?;
-        for event in &stored.events {
-            let old = event
-                .text_before
-                .as_ref()
-                .map_or_else(String::new, |text| format!(" (before: {})", one_line(text)));
-            print_line(&format!("  {}  {}{old}", event.at, word(&event.what)))?;
-        }
-        Ok(())
     }
 }
 

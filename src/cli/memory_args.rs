@@ -2,6 +2,29 @@
 
 use clap::Args;
 
+/// Which project is looked at.
+#[derive(Args, Default)]
+pub(super) struct OfProject {
+    /// Only what is of the project of this name, or that this path is in; without a value, of the
+    /// one that is here
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "")]
+    pub project: Option<String>,
+}
+
+/// Which project something belongs to.
+#[derive(Args, Default)]
+pub(super) struct Placing {
+    /// It comes up in the project of this name, or that this path is in, alone; without a value, in
+    /// the one that is here
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", conflicts_with = "general")]
+    pub project: Option<String>,
+    /// It comes up everywhere
+    #[arg(long)]
+    pub general: bool,
+}
+
 /// The model that does the work.
 #[derive(Args, Default)]
 pub(super) struct AskModel {
@@ -36,6 +59,8 @@ pub(super) struct ConsolidateArgs {
     /// Take the last consolidation back
     #[arg(long)]
     pub undo: bool,
+    #[command(flatten)]
+    pub of: OfProject,
     #[command(flatten)]
     pub ask: AskModel,
 }

@@ -36,6 +36,7 @@ mod passphrase;
 mod pdf;
 mod plain_file;
 mod profile;
+mod project;
 mod rekey;
 mod reply;
 mod roles;

@@ -1,5 +1,6 @@
 //! `agent search`: ranked search over everything ever said, and how its hits are shown.
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,16 +14,18 @@ use super::failure::Failure;
 use super::history::{find, local};
 use super::meaning;
 use super::output::{harmless, one_line, print_json, print_line, stdout_is_terminal};
+use super::project;
 use super::shell::{Shell, now};
 use crate::chat::{
-    ChatError, Conversations, Found, FoundKind, Recall, Session, SomeConversations, transcript,
+    Buffer, ChatError, Conversations, Found, FoundKind, Recall, Session, SomeConversations, Wanted,
+    transcript,
 };
 use crate::keeper::Opened;
 use crate::memory::Memory;
-use crate::model::{Id, Message, Record, Role, Text, Timestamp};
+use crate::model::{Id, Message, Project, Record, Role, Text, Timestamp};
 use crate::recall::index::{Making, Unread};
 use crate::recall::meaning::Embedder;
-use crate::recall::{Filter, Index, Merging, Query, RecallError, Scope};
+use crate::recall::{Among, Filter, Index, Merging, Query, RecallError, Scope};
 use crate::recall::{bench, sealed_shelf::SealedShelf};
 use crate::seal::{KdfParams, Passphrase};
 use crate::store::{VolatileStore, Wait};
@@ -43,6 +46,8 @@ struct Row<'a> {
     at: Timestamp,
     text: &'a Text,
     snippet: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a Project>,
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<Vec<Message>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,10 +85,12 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
     };
     let mut recall = Recall::open(&mut vault)?.expect("what lies on a disk has an index");
     let mut memory = View::load(&mut vault, Memory::new())?;
+    let of = of_project(&mut vault, &memory.fold, args)?;
+    let wanted = wanted(args, filter, of.as_ref());
     meaning::attach_to(shell, &mut recall, &mut vault)?;
     let query = Query::parse(&args.query.join(" "));
     let query = recall.understood(query, false);
-    let found = recall.find(&mut vault, &memory.fold, &query, filter, args.limit, now())?;
+    let found = recall.find(&mut vault, &memory.fold, &query, wanted, now())?;
     meaning::say_fault(shell, recall.take_fault());
     if shell.global.json {
         print_rows(&mut vault, &found, args.context)?;
@@ -125,7 +132,9 @@ pub(super) fn within(session: &mut Session, args: &SearchArgs) -> Result<Vec<Sho
         filter.conversation = Some(find(&session.conversations()?.fold, prefix)?);
     }
     let query = Query::parse(&args.query.join(" "));
-    let found = session.find(&query, filter, args.limit, now())?;
+    let of = of_project(session.log.as_mut(), &session.memory.fold, args)?;
+    let wanted = wanted(args, filter, of.as_ref());
+    let found = session.find(&query, wanted, now())?;
     let shown = found.iter().map(|found| Shown {
         line: format!(
             "{}  {}  {}",
@@ -141,6 +150,43 @@ pub(super) fn within(session: &mut Session, args: &SearchArgs) -> Result<Vec<Sho
         },
     });
     Ok(shown.collect())
+}
+
+/// A project, with its conversations.
+type OfProject = (Project, HashSet<Id>);
+
+/// The project that is looked through, if one is named.
+fn of_project(
+    log: &mut dyn Log,
+    memory: &Memory,
+    args: &SearchArgs,
+) -> Result<Option<OfProject>, Failure> {
+    let Some(name) = &args.of.project else {
+        return Ok(None);
+    };
+    let project = project::named(log, memory, name)?;
+    let buffer = View::load(log, Buffer::default())?.fold;
+    let conversations = buffer.conversations_of(&project);
+    Ok(Some((project, conversations)))
+}
+
+fn wanted<'a>(args: &SearchArgs, filter: Filter, of: Option<&'a OfProject>) -> Wanted<'a> {
+    let most = args.limit;
+    match of {
+        None => Wanted {
+            filter,
+            most,
+            project: None,
+        },
+        Some((project, conversations)) => Wanted {
+            filter: Filter {
+                conversations: Among::Only(conversations.clone()),
+                ..filter
+            },
+            most,
+            project: Some(project),
+        },
+    }
 }
 
 fn filter(args: &SearchArgs) -> Result<Filter, Failure> {
@@ -204,6 +250,7 @@ fn print_rows(log: &mut Opened, found: &[Found], context: usize) -> Result<(), F
         0 => None,
         _ => Some(conversations_of(log, found)?),
     };
+    let buffer = View::load(log, Buffer::default())?.fold;
     let mut rows = Vec::new();
     for found in found {
         let (conversation, message, memory) = match found.is {
@@ -230,6 +277,10 @@ fn print_rows(log: &mut Opened, found: &[Found], context: usize) -> Result<(), F
             at: found.at,
             text: &found.text,
             snippet: one_line(&found.text[found.snippet.part.clone()]),
+            project: match conversation {
+                Some(id) => buffer.project_of(id),
+                None => found.project.as_ref(),
+            },
             before,
             after,
         });
@@ -269,9 +320,13 @@ fn head(all: &Conversations, found: &Found) -> String {
             if let Some(of) = all.find(conversation) {
                 let (id, title) = (all.short_id(conversation), one_line(of.title()));
                 head.push_str(&format!(" · {id} {title}"));
+                head.push_str(&project::mark(of.project.as_ref()));
             }
         }
-        FoundKind::Item { id } => head.push_str(&format!(" · {id}")),
+        FoundKind::Item { id } => {
+            head.push_str(&format!(" · {id}"));
+            head.push_str(&project::mark(found.project.as_ref()));
+        }
     }
     head
 }

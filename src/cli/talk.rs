@@ -7,6 +7,8 @@ use super::budget;
 use super::compaction;
 use super::failure::Failure;
 use super::meaning;
+use super::output::one_line;
+use super::project;
 use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
 use crate::chat::{Answer, Opening, Recall, Session, Settings};
@@ -17,10 +19,10 @@ use crate::provider::{Chosen, select};
 use crate::vault::{Log, ProviderKeys, ScratchLog};
 
 /// The settings of a sitting, from the options and the configuration.
-pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings {
+pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Result<Settings, Failure> {
     let config = &shell.config;
     let memory = &config.memory;
-    Settings {
+    Ok(Settings {
         window_messages: config.window_messages as usize,
         window_tokens: config.window_tokens as usize,
         max_tokens: config.max_tokens,
@@ -38,7 +40,25 @@ pub(super) fn settings(shell: &Shell, talk: &Talk, surface: Surface) -> Settings
         use_memory: !talk.no_memory && (!talk.incognito || talk.with_memory),
         learns: !talk.no_memory && !talk.incognito,
         surface,
-    }
+        project: project::of_talk(shell, talk)?,
+    })
+}
+
+/// Tells of the project that a question is asked in, where that is not the one that is here.
+pub(super) fn say_project(shell: &Shell, session: &Session) {
+    let strays = session.project() != session.settings.project.as_ref();
+    let line = project_line(session).filter(|_| strays || shell.global.verbose);
+    line.iter().for_each(|line| shell.note(line));
+}
+
+/// What a person is to know of the project that a session goes on in, if it is of one.
+pub(super) fn project_line(session: &Session) -> Option<String> {
+    let project = session.project()?;
+    let name = one_line(project.name());
+    Some(match session.settings.project.as_ref() == Some(project) {
+        true => format!("Project {name}: what is learnt here comes up here alone."),
+        false => format!("This conversation is of the project {name} and goes on in it."),
+    })
 }
 
 /// Which conversation the options name, if they do.

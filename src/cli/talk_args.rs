@@ -39,6 +39,12 @@ pub(super) struct Talk {
     /// Leave long-term memory out, and learn nothing
     #[arg(long)]
     pub no_memory: bool,
+    /// Keep what is learnt to the git work tree that this is started in [config: memory.by_project]
+    #[arg(long, conflicts_with = "no_project")]
+    pub project: bool,
+    /// Start in no project, whatever the settings say
+    #[arg(long)]
+    pub no_project: bool,
     /// Show replies as they are written, not drawn as Markdown
     #[arg(long)]
     pub no_markdown: bool,

@@ -57,6 +57,10 @@ pub const KEYS: &[KeyInfo] = &[
         "how long leaving waits for that at the most",
     ),
     key(
+        "memory.by_project",
+        "whether what is learnt in a git work tree comes up there alone: true or false",
+    ),
+    key(
         "idle_lock_minutes",
         "idle minutes until chat locks itself; 0 means never",
     ),

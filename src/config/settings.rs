@@ -53,6 +53,8 @@ pub struct MemoryBudgets {
     pub extract: When,
     /// The longest that leaving waits for it.
     pub extract_seconds: u32,
+    /// What is learnt in a work tree of git comes up there alone.
+    pub by_project: bool,
 }
 
 /// After which sessions something is done.
@@ -113,6 +115,7 @@ impl Default for Config {
                 model: None,
                 extract: When::Chat,
                 extract_seconds: 20,
+                by_project: false,
             },
             idle_lock_minutes: 15,
             lock_wait_seconds: 10,
@@ -216,6 +219,7 @@ impl Config {
             "memory.model" => Field::Text(&mut self.memory.model),
             "memory.extract" => Field::When(&mut self.memory.extract),
             "memory.extract_seconds" => Field::Number(&mut self.memory.extract_seconds, 1..=600),
+            "memory.by_project" => Field::Flag(&mut self.memory.by_project),
             "idle_lock_minutes" => Field::Number(&mut self.idle_lock_minutes, 0..=10_080),
             "lock_wait_seconds" => Field::Number(&mut self.lock_wait_seconds, 0..=86_400),
             "purge_after" => Field::Days(&mut self.purge_after_days),

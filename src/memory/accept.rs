@@ -1,7 +1,9 @@
 //! The ways into memory: what a model proposes from a talk, what comes from outside, and what the
 //! person adds by command.
 
-use crate::model::{Id, Kind, MemoryOp, SourceClass, Status, Text};
+use std::collections::BTreeMap;
+
+use crate::model::{Id, Kind, MemoryOp, Project, SourceClass, Status, Text};
 
 use super::escape::one_line;
 use super::fold::Memory;
@@ -21,6 +23,8 @@ pub enum EditError {
     UnknownItem,
     #[error("the item is forgotten")]
     Forgotten,
+    #[error("only an item that counts can be moved")]
+    NotActive,
     #[error("the new text is empty")]
     Empty,
     #[error("the new text is above 2000 characters")]
@@ -140,11 +144,31 @@ pub fn edit_by_command(id: Id, text: &str, memory: &Memory) -> Result<MemoryOp, 
     })
 }
 
+/// The operations that make an item one of a project, or of none, and the id it has there: a copy
+/// comes and the old one ends, so that it is as if it had always been there. None if it is.
+pub fn move_by_command(
+    id: Id,
+    to: Option<&Project>,
+    memory: &Memory,
+) -> Result<(Vec<MemoryOp>, Id), EditError> {
+    let stored = memory.item(id).ok_or(EditError::UnknownItem)?;
+    if stored.item.status != Status::Active {
+        return Err(EditError::NotActive);
+    }
+    if stored.item.project.as_ref() == to {
+        return Ok((Vec::new(), id));
+    }
+    let mut item = stored.item.clone();
+    (item.id, item.project, item.supersedes) = (Id::fresh(), to.cloned(), None);
+    let there = item.id;
+    Ok((vec![MemoryOp::Add { item }, MemoryOp::Expire { id }], there))
+}
+
 /// The approvals of what a person was shown, and the ids of items that no longer wait or no longer
 /// say what was shown: these are not approved. What an approved item says otherwise than is
 /// superseded with it, also where that was learnt while it waited.
 pub fn approve_shown(shown: &[(Id, Text)], memory: &Memory) -> (Vec<MemoryOp>, Vec<Id>) {
-    let known = Knowledge::of(memory);
+    let mut known: BTreeMap<Option<&Project>, Knowledge> = BTreeMap::new();
     let mut ops = Vec::new();
     let mut changed = Vec::new();
     for (id, text) in shown {
@@ -156,6 +180,10 @@ pub fn approve_shown(shown: &[(Id, Text)], memory: &Memory) -> (Vec<MemoryOp>, V
             continue;
         };
         ops.push(MemoryOp::Approve { id: *id });
+        let here = stored.item.project.as_ref();
+        let known = known
+            .entry(here)
+            .or_insert_with(|| Knowledge::of(memory, here));
         for old in known.answered_by(*id, text) {
             if stored.item.supersedes != Some(old) {
                 ops.push(MemoryOp::Supersede {

@@ -16,7 +16,7 @@ use super::claim::Claims;
 use super::dates::{last_day, without_dates};
 use super::escape::{one_line, quoted};
 use super::fold::{Memory, Stored};
-use super::prompt::{Audience, estimate_tokens};
+use super::prompt::{Reader, estimate_tokens};
 use super::proposal::ITEM_CHARS_MAX;
 use super::same::{adds_nothing, denies};
 use super::secrets::detect_secrets;
@@ -102,11 +102,11 @@ pub enum Skip {
 }
 
 impl Consolidation {
-    /// Makes the request over the live, unpinned items that fit into `prompt_tokens_max`; none for
-    /// fewer than two.
+    /// Makes the request over the live, unpinned items of the reader's project, or of none, that fit
+    /// into `prompt_tokens_max`; none for fewer than two.
     pub fn new(
         memory: &Memory,
-        audience: Audience,
+        reader: impl Into<Reader>,
         now: Timestamp,
         prompt_tokens_max: usize,
     ) -> Option<Consolidation> {
@@ -114,8 +114,10 @@ impl Consolidation {
         let mut prompt = Text::from("Notes:\n");
         let mut notes = Vec::new();
         let mut left_out = 0;
+        let reader = reader.into();
         let shown = |stored: &&Stored| {
-            !stored.item.pinned && (audience == Audience::ThisMachine || stored.may_leave())
+            let item = &stored.item;
+            !item.pinned && item.project == reader.project && reader.may_see(stored)
         };
         for stored in memory.live(now).filter(shown) {
             let kind = match stored.item.kind {
@@ -349,6 +351,7 @@ fn merged_item(text: Text, items: &[&Stored]) -> Item {
     item.expires = ends
         .collect::<Option<Vec<_>>>()
         .and_then(|ends| ends.into_iter().max());
+    item.project = least.item.project.clone();
     let private = items.iter().any(|stored| stored.item.private.is_some());
     item.private = private.then_some(Privacy::Local);
     item
@@ -357,6 +360,7 @@ fn merged_item(text: Text, items: &[&Stored]) -> Item {
 fn takes_the_place(new: &Stored, old: &Stored, memory: &Memory) -> bool {
     let names: Vec<String> = memory
         .active()
+        .filter(|stored| stored.item.comes_up_in(new.item.project.as_ref()))
         .flat_map(|stored| {
             let claims = Claims::of(&stored.item.text, &[]);
             claims.own_names().cloned().collect::<Vec<_>>()

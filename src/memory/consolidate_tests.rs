@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::memory::Audience;
 use crate::memory::test_support::{add, at, item, later, memory_saying};
 use crate::memory::undo::undo_batch;
 

@@ -13,7 +13,7 @@ use super::answer::{AnswerError, Members, named, operations};
 use super::escape::{quoted, quoted_lines};
 use super::fold::{Memory, Stored};
 use super::judge::{Accepted, Candidate, Context, Judge};
-use super::prompt::{Audience, estimate_tokens};
+use super::prompt::{Reader, estimate_tokens};
 use super::quote::{Quote, Said, holds, stated};
 use super::told::Note;
 use super::words::{Reading, read, without_subject};
@@ -105,11 +105,11 @@ impl Extraction {
     pub fn new(
         turns: &[Turn<'_>],
         memory: &Memory,
-        audience: Audience,
+        reader: impl Into<Reader>,
         now: Timestamp,
         prompt_tokens_max: usize,
     ) -> Option<Extraction> {
-        let notes = candidates(turns, memory, audience, now);
+        let notes = candidates(turns, memory, &reader.into(), now);
         let mut prompt = Text::default();
         if !notes.is_empty() {
             prompt.push_str("Notes kept already:\n");
@@ -211,7 +211,8 @@ impl Extraction {
     /// Judges what was read by the rules for all proposals. `said` is what the person typed in
     /// these turns. A quote must stand in the named message and hold the item up, else the item
     /// waits; a note is superseded only by one of the same subject, and confirmed or expired only
-    /// on the person's word, a pinned one never.
+    /// on the person's word, a pinned one never. A note of no project is left as it is by what is
+    /// said in one.
     pub fn accept(
         &self,
         ops: &[ExtractOp],
@@ -220,6 +221,7 @@ impl Extraction {
         context: &Context,
     ) -> Accepted {
         let mut judge = Judge::new(memory, context);
+        let is_own = |stored: &Stored| stored.item.project == context.project;
         for op in ops {
             match op {
                 ExtractOp::Add(new) => propose(&mut judge, new, None, said),
@@ -234,6 +236,7 @@ impl Extraction {
                 ExtractOp::Confirm { id, evidence } => {
                     if let Some((stored, said_at)) =
                         self.upheld(*id, evidence, said, memory, &judge)
+                        && is_own(stored)
                         && said_at > stored.last_said()
                     {
                         judge.push(MemoryOp::Confirm { id: *id });
@@ -242,6 +245,7 @@ impl Extraction {
                 ExtractOp::Expire { id, evidence } => {
                     let stands = self.evidenced(*id, evidence, said, memory);
                     if let Some((stored, quote)) = stands
+                        && is_own(stored)
                         && !stored.item.pinned
                         && quote.at > stored.last_said()
                         && shares_a_word(&read(&quote.text), &read(&stored.item.text))
@@ -336,7 +340,7 @@ fn shares_a_word(a: &Reading, b: &Reading) -> bool {
 fn candidates<'a>(
     turns: &[Turn<'_>],
     memory: &'a Memory,
-    audience: Audience,
+    reader: &Reader,
     now: Timestamp,
 ) -> Vec<&'a Stored> {
     let mut spoken = std::collections::BTreeSet::new();
@@ -346,7 +350,7 @@ fn candidates<'a>(
     }
     let mut notes: Vec<(usize, &Stored)> = memory
         .live(now)
-        .filter(|stored| audience == Audience::ThisMachine || stored.may_leave())
+        .filter(|stored| reader.may_see(stored))
         .map(|stored| {
             let reading = read(&stored.item.text);
             let shared = reading

@@ -1,6 +1,7 @@
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::memory::Audience;
 use crate::memory::answer::ANSWER_BYTES_MAX;
 use crate::memory::judge::{Judgement, Why};
 use crate::memory::test_support::{at, later, memory_saying};
@@ -58,6 +59,7 @@ impl Session {
             now: later(49),
             zone: TimeZone::UTC,
             private: None,
+            project: None,
         };
         request.accept(&extracted.ops, &self.said(), memory, &context)
     }

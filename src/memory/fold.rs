@@ -4,14 +4,14 @@
 //! approval of what does not wait) changes nothing: a log is never refused, and whatever two
 //! processes wrote at once has one meaning.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Applied, Fold, FoldName, Id, Item, MemoryEvent, MemoryOp, Privacy, Record, SourceClass, Status,
-    Text, Timestamp,
+    Applied, Fold, FoldName, Id, Item, MemoryEvent, MemoryOp, Privacy, Project, Record,
+    SourceClass, Status, Text, Timestamp,
 };
 
 /// Events kept of one item; of a longer life the first and the latest stay.
@@ -173,11 +173,28 @@ impl Memory {
         self.items.get(&id)
     }
 
-    /// The records whose words are those of an item that counts as true at `now`: what a search may
-    /// find of memory.
-    pub fn standing_words(&self, now: Timestamp) -> HashSet<u64> {
+    /// The records whose words are those of an item that counts as true at `now` and that is
+    /// `wanted`: what a search may find of memory.
+    pub fn standing_words(&self, now: Timestamp, wanted: impl Fn(&Item) -> bool) -> HashSet<u64> {
         let live = self.items.values().filter(|stored| stored.is_live(now));
+        let live = live.filter(|stored| wanted(&stored.item));
         live.filter_map(Stored::words_seq).collect()
+    }
+
+    /// The projects that active or waiting items are of, in order; none stands for those of none.
+    pub fn projects(&self) -> BTreeSet<Option<Project>> {
+        let open =
+            |stored: &&Stored| matches!(stored.item.status, Status::Active | Status::Pending);
+        let open = self.items.values().filter(open);
+        open.map(|stored| stored.item.project.clone()).collect()
+    }
+
+    /// Whether a batch did something to an item that comes up in a project, or where there is none.
+    pub fn is_of(&self, batch: &Batch, here: Option<&Project>) -> bool {
+        let seqs = batch.first_seq..=batch.last_seq;
+        self.items.values().any(|stored| {
+            stored.item.comes_up_in(here) && stored.events.iter().any(|e| seqs.contains(&e.seq))
+        })
     }
 
     /// Every item there ever was, in order of id.
@@ -306,8 +323,10 @@ impl Memory {
     }
 
     /// Marks what stands today where each of `replaced` stood. Two processes that replace the same
-    /// item at once so leave one of the new ones active, the later, and not both.
+    /// item at once so leave one of the new ones active, the later, and not both. What is of another
+    /// project, or of none, stays: there the new one does not come up.
     fn supersede(&mut self, seq: u64, at: Timestamp, replaced: &[Id], by: Id) {
+        let project = self.items.get(&by).and_then(|by| by.item.project.clone());
         for old in replaced {
             let Some(head) = self.successor(*old).map(|stored| stored.item.id) else {
                 continue;
@@ -316,6 +335,9 @@ impl Memory {
                 continue;
             }
             let stored = self.items.get_mut(&head).expect("successor is an item");
+            if stored.item.project != project {
+                continue;
+            }
             if matches!(stored.item.status, Status::Active | Status::Pending) {
                 stored.leave(seq, at, What::Superseded, Status::Superseded);
                 stored.superseded_by = Some(by);
@@ -414,7 +436,7 @@ impl Fold for Memory {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn apply(&mut self, seq: u64, record: &Record) -> Applied {

@@ -7,7 +7,7 @@
 use jiff::tz::TimeZone;
 
 use crate::model::{
-    Id, Item, Kind, MemoryOp, Privacy, Source, SourceClass, Status, Text, Timestamp,
+    Id, Item, Kind, MemoryOp, Privacy, Project, Source, SourceClass, Status, Text, Timestamp,
 };
 
 use super::claim::Claims;
@@ -38,6 +38,9 @@ pub struct Context {
     pub zone: TimeZone,
     /// Of the conversation; its items inherit it.
     pub private: Option<Privacy>,
+    /// Of the conversation, too: what other projects know does not exist here, and nothing happens
+    /// to what is of none.
+    pub project: Option<Project>,
 }
 
 /// What became of one would-be item.
@@ -111,6 +114,8 @@ pub(super) struct Judge<'a> {
     context: &'a Context,
     known: Vec<Known>,
     own_names: Vec<String>,
+    /// How many items wait, of all projects.
+    waiting: usize,
     accepted: Accepted,
 }
 
@@ -125,6 +130,8 @@ struct Known {
     id: Id,
     status: Status,
     pinned: bool,
+    /// Of the project that is judged for, or of none where that is.
+    own: bool,
     since: Timestamp,
     ended: Option<Timestamp>,
     fresh: bool,
@@ -148,7 +155,7 @@ struct Statement {
 }
 
 impl Known {
-    fn of(stored: &Stored) -> Known {
+    fn of(stored: &Stored, here: Option<&Project>) -> Known {
         let item = &stored.item;
         let text = without_dates(&item.text);
         let bare = read(&text);
@@ -156,6 +163,7 @@ impl Known {
             id: item.id,
             status: item.status,
             pinned: item.pinned,
+            own: item.project.as_ref() == here,
             since: stored.last_said(),
             ended: stored.ended(),
             fresh: false,
@@ -186,7 +194,8 @@ impl Known {
 
     /// Whether the new item says all that this one says, and more.
     fn is_refined_by(&self, new: &Statement) -> bool {
-        self.status == Status::Active
+        self.own
+            && self.status == Status::Active
             && !self.pinned
             && self.since <= new.said_at
             && (adds_nothing(&self.reading, &new.reading) || self.claims.are_within(&new.claims))
@@ -198,8 +207,10 @@ impl Known {
 }
 
 impl Knowledge {
-    pub(super) fn of(memory: &Memory) -> Self {
-        let mut known: Vec<Known> = memory.all().map(Known::of).collect();
+    /// Of all that comes up in a project, or where there is none.
+    pub(super) fn of(memory: &Memory, here: Option<&Project>) -> Self {
+        let seen = || memory.all().filter(|stored| stored.item.comes_up_in(here));
+        let mut known: Vec<Known> = seen().map(|stored| Known::of(stored, here)).collect();
         let own_names: Vec<String> = known
             .iter()
             .filter(|known| known.status == Status::Active)
@@ -207,7 +218,7 @@ impl Knowledge {
             .collect();
         let named = |word: &Word| own_names.contains(&word.folded);
         // Only who is called by name has more claims than were read without it.
-        for (known, stored) in known.iter_mut().zip(memory.all()) {
+        for (known, stored) in known.iter_mut().zip(seen()) {
             if known.bare.words.iter().any(named) {
                 known.claims = Claims::of(&without_dates(&stored.item.text), &own_names);
             }
@@ -223,7 +234,8 @@ impl Knowledge {
         let claims = Claims::read(&bare, &reading, &self.own_names);
         self.known
             .iter()
-            .filter(|known| known.status == Status::Active && !known.pinned && known.id != id)
+            .filter(|known| known.own && known.id != id)
+            .filter(|known| known.status == Status::Active && !known.pinned)
             .filter(|known| {
                 let contradicts = claims.contradict(&known.claims);
                 (contradicts && claims.can_replace(&known.claims)) || denies(&reading, &known.bare)
@@ -235,8 +247,10 @@ impl Knowledge {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(memory: &Memory, context: &'a Context) -> Self {
-        let Knowledge { known, own_names } = Knowledge::of(memory);
+        let here = context.project.as_ref();
+        let Knowledge { known, own_names } = Knowledge::of(memory, here);
         Judge {
+            waiting: memory.pending().count(),
             context,
             known,
             own_names,
@@ -324,14 +338,22 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// An open item that says the same, an active one before a waiting one.
+    /// An open item that says the same, an active one before a waiting one. One of no project
+    /// is as good in a project, unless it waits or the new one is given for the project.
     fn find_same(&self, new: &Statement) -> Option<usize> {
-        let says = |status: Status| {
+        let says = |status: Status, own: bool| {
+            let fits = |known: &Known| known.status == status && known.own == own;
             self.known
                 .iter()
-                .position(|known| known.status == status && known.says(new))
+                .position(|known| fits(known) && known.says(new))
         };
-        says(Status::Active).or_else(|| says(Status::Pending))
+        let borrowed = || match new.by_command {
+            true => None,
+            false => says(Status::Active, false),
+        };
+        says(Status::Active, true)
+            .or_else(borrowed)
+            .or_else(|| says(Status::Pending, true))
     }
 
     /// Whether the person now said themselves what so far only waited.
@@ -345,8 +367,9 @@ impl<'a> Judge<'a> {
         let id = known.id;
         let active = known.status == Status::Active;
         let anew = new.said_at.duration_since(known.since).ge(&CONFIRM_AFTER);
-        let confirmed = active && new.own && (new.by_command || (anew && new.flag.is_none()));
-        let pin = pinned && !known.pinned;
+        let confirmed =
+            active && known.own && new.own && (new.by_command || (anew && new.flag.is_none()));
+        let pin = pinned && known.own && !known.pinned;
         if confirmed {
             self.push(MemoryOp::Confirm { id });
         }
@@ -391,7 +414,7 @@ impl<'a> Judge<'a> {
             .filter(|i| {
                 let known = &self.known[*i];
                 let named = candidate.replaces == Some(known.id);
-                known.status == Status::Active && (named || known.is_denied_by(&new))
+                known.own && known.status == Status::Active && (named || known.is_denied_by(&new))
             })
             .collect();
         let why = self.why_waiting(&candidate, &new, &rivals);
@@ -463,6 +486,7 @@ impl<'a> Judge<'a> {
         let mut item = Item::new(candidate.kind, text, source, new.said_at);
         item.pinned = candidate.pinned;
         item.private = self.context.private;
+        item.project = self.context.project.clone();
         item.supersedes = replaced.first().copied();
         let flag = match why {
             Some(Why::Flagged(flag)) => Some(flag),
@@ -477,9 +501,7 @@ impl<'a> Judge<'a> {
 
     /// An import is the person's own doing and may be large.
     fn has_room(&self, candidate: &Candidate) -> bool {
-        let pending = |known: &&Known| known.status == Status::Pending;
-        candidate.class == SourceClass::Import
-            || self.known.iter().filter(pending).count() < WAITING_MAX
+        candidate.class == SourceClass::Import || self.waiting < WAITING_MAX
     }
 
     fn why_waiting(&self, candidate: &Candidate, new: &Statement, rivals: &[usize]) -> Option<Why> {
@@ -522,11 +544,14 @@ impl<'a> Judge<'a> {
                 known.ended = Some(now);
             }
             self.own_names.extend(new.claims.own_names().cloned());
+        } else {
+            self.waiting += 1;
         }
         self.known.push(Known {
             id: item.id,
             status: item.status,
             pinned: item.pinned,
+            own: true,
             since: new.said_at,
             ended: None,
             fresh: true,

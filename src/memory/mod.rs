@@ -23,6 +23,8 @@ mod judge;
 mod lenient;
 mod markdown;
 mod plain;
+#[cfg(test)]
+mod project_tests;
 mod prompt;
 mod proposal;
 mod purge;
@@ -41,7 +43,9 @@ mod update;
 mod vocabulary;
 mod words;
 
-pub use accept::{EditError, accept, add_by_command, approve_shown, edit_by_command, receive};
+pub use accept::{
+    EditError, accept, add_by_command, approve_shown, edit_by_command, move_by_command, receive,
+};
 pub use answer::AnswerError;
 pub use consolidate::{Consolidation, Plan, PlanOp, Planned, Skip};
 pub use diff::{Change, diff};
@@ -50,7 +54,8 @@ pub use extract::{Evidence, ExtractOp, Extracted, Extraction, Statement, Turn};
 pub use fold::{Batch, Event, Memory, Stored, What};
 pub use judge::{Accepted, Context, Judgement, Verdict, Why};
 pub use prompt::{
-    Audience, Budgets, Note, REMEMBER_DESCRIPTION, Standing, UPDATE_INSTRUCTIONS, estimate_tokens,
+    Audience, Budgets, Note, REMEMBER_DESCRIPTION, Reader, Standing, UPDATE_INSTRUCTIONS,
+    estimate_tokens,
 };
 pub use proposal::{Fault, Proposal, parse_updates, remember_schema};
 pub use purge::{before_purge, holds_words_of};

@@ -60,6 +60,7 @@ pub(super) fn context(now: Timestamp) -> Context {
         now,
         zone: TimeZone::UTC,
         private: None,
+        project: None,
     }
 }
 

@@ -58,7 +58,9 @@ pub fn bring_back(id: Id, memory: &Memory) -> Vec<MemoryOp> {
     ops.push(MemoryOp::Restore { id });
     // What says otherwise and took no part in replacing it; where the item only waits again, the
     // fold lets these be.
-    for other in Knowledge::of(memory).answered_by(id, &stored.item.text) {
+    for other in
+        Knowledge::of(memory, stored.item.project.as_ref()).answered_by(id, &stored.item.text)
+    {
         let rejected = ops.contains(&MemoryOp::Reject { id: other });
         if !rejected {
             ops.push(MemoryOp::Supersede {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::project::Project;
 use super::text::{Id, Text};
 
 /// Where a conversation's words may go.
@@ -32,6 +33,9 @@ pub enum ConversationOp {
         name: Option<Text>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         private: Option<Privacy>,
+        /// None: of no project.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<Project>,
     },
     Titled {
         title: Text,
@@ -40,6 +44,9 @@ pub enum ConversationOp {
     Forked {
         from: Id,
         message: Id,
+        /// That of the other, which may be purged one day.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<Project>,
     },
     Archived,
     /// Hidden everywhere; `purge` removes the bytes.

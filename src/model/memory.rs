@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::Privacy;
+use super::project::{Project, comes_up};
 use super::text::{Id, Text};
 
 /// The article's three kinds.
@@ -93,6 +94,9 @@ pub struct Item {
     /// Where the item may go; absent means anywhere the person consented to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private: Option<Privacy>,
+    /// Where the item comes up; absent means everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Project>,
 }
 
 impl Item {
@@ -111,7 +115,13 @@ impl Item {
             supersedes: None,
             flag: None,
             private: None,
+            project: None,
         }
+    }
+
+    /// Whether the item comes up in a project, or where there is none.
+    pub fn comes_up_in(&self, here: Option<&Project>) -> bool {
+        comes_up(self.project.as_ref(), here)
     }
 }
 

@@ -8,6 +8,7 @@ mod conversation;
 mod fold;
 mod memory;
 mod message;
+mod project;
 mod record;
 mod text;
 
@@ -16,6 +17,7 @@ pub use fold::{Applied, Fold, FoldName};
 pub use jiff::Timestamp;
 pub use memory::{Item, Kind, MemoryEvent, MemoryOp, Source, SourceClass, Status};
 pub use message::{Attachment, Block, Message, Role, Stop, Usage};
+pub use project::{Project, comes_up};
 pub use record::{
     Consent, Imported, Lost, Moved, Record, RecordError, Rekeyed, Restored, RoleEvent,
     SessionEvent, SessionOp, Surface, Work, WorkOp,

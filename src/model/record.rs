@@ -246,6 +246,7 @@ mod tests {
             supersedes: None,
             flag: None,
             private: None,
+            project: None,
         };
         let records = [
             Record::Message(Message::text(

@@ -21,7 +21,7 @@ pub mod stretch;
 pub mod turn;
 
 pub use index::{CACHE_CHUNKS, Index, Merging};
-pub use search::{Filter, Hit, Query, Scope};
+pub use search::{Among, Filter, Hit, Query, Scope};
 pub use shelf::{FileMark, Shelf, ShelfError, ShelfLock};
 pub use snippet::{Snippet, snippet};
 

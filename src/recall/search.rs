@@ -9,7 +9,7 @@ use super::analyse::{Phrase, question};
 use super::contents::Contents;
 use super::index::Index;
 use super::meaning::{EmbedError, Embedder, Meaning};
-use super::rank::{Question, Scored, Weights, rank, rank_by_meaning};
+use super::rank::{Counted, Question, Scored, Weights, rank, rank_by_meaning};
 use super::source::Source;
 use super::turn::{Speaker, day_and_second};
 
@@ -22,12 +22,41 @@ pub enum Scope {
     Memory,
 }
 
+/// Which conversations are looked through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Among {
+    Only(HashSet<Id>),
+    /// All but these.
+    But(HashSet<Id>),
+}
+
+impl Default for Among {
+    fn default() -> Self {
+        Among::But(HashSet::new())
+    }
+}
+
+impl Among {
+    fn is_everything(&self) -> bool {
+        matches!(self, Among::But(none) if none.is_empty())
+    }
+
+    fn has(&self, conversation: &[u8; 16]) -> bool {
+        match self {
+            Among::But(hidden) => !hidden.contains(&Id::from_bytes(*conversation)),
+            Among::Only(wanted) => wanted.contains(&Id::from_bytes(*conversation)),
+        }
+    }
+}
+
 /// What a hit must be.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub scope: Scope,
     pub role: Option<Role>,
     pub conversation: Option<Id>,
+    /// Of messages; which items are found, `standing` says.
+    pub conversations: Among,
     /// The first moment that counts.
     pub since: Option<Timestamp>,
     /// The first moment that counts no more.
@@ -165,7 +194,7 @@ impl Index {
         k: usize,
         open: &mut dyn FnMut(u64) -> Result<Option<Text>, E>,
     ) -> Result<Vec<Hit>, E> {
-        let question = Question::of(&query.words, self);
+        let question = self.question(query, filter);
         let excluded = self.excluded(query)?;
         let required = self.required(query)?;
         let limits = Limits::of(self, filter);
@@ -213,9 +242,9 @@ impl Index {
         k: usize,
         skip: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Vec<Hit>, RecallError> {
-        let question = Question::of(&line.words, self);
+        let question = self.question(line, filter);
         let limits = Limits::of(self, filter);
-        let floor = floor_words(self.contents().sums.messages);
+        let floor = floor_words(question.messages(self));
         let bears = |scored: &Scored| {
             let by_words = floor.map_or(scored.own, |floor| scored.words >= floor);
             (by_words && scored.coverage >= FLOOR_COVERAGE) || scored.meaning >= FLOOR_MEANING
@@ -226,6 +255,17 @@ impl Index {
         let asked = (&question, line.meaning.as_ref());
         let found = self.ranked(asked, k, &mut allow, &bears)?;
         Ok(found.iter().map(hit).collect())
+    }
+
+    /// What is asked, of the conversations that are looked through. Items of memory always count.
+    fn question(&self, query: &Query, filter: &Filter) -> Question {
+        let mut question = Question::of(&query.words, self);
+        let among = &filter.conversations;
+        if !among.is_everything() {
+            let counts = |id: &[u8; 16]| *id == [0; 16] || among.has(id);
+            question.counted = Some(Counted::of(self.contents(), counts));
+        }
+        question
     }
 
     /// The best by words, and by meaning where that was asked about and there are vectors.
@@ -318,6 +358,7 @@ struct Limits<'a> {
     role: Option<Role>,
     /// A conversation that is wanted and unknown lets nothing through.
     conversation: Option<Option<u32>>,
+    conversations: &'a Among,
     since: Option<(i32, u32)>,
     until: Option<(i32, u32)>,
 }
@@ -331,6 +372,7 @@ impl<'a> Limits<'a> {
             scope: filter.scope,
             role: filter.role,
             conversation: filter.conversation.map(known),
+            conversations: &filter.conversations,
             since: filter.since.map(day_and_second),
             until: filter.until.map(day_and_second),
         }
@@ -340,6 +382,7 @@ impl<'a> Limits<'a> {
         let run = &contents.runs[scored.run as usize];
         let at = (run.day, scored.turn.second());
         let of = &contents.conversations[run.conversation as usize].id;
+        let speaker_is_memory = scored.turn.speaker() == Speaker::MEMORY;
         self.scope_and_role(scored)
             && self
                 .conversation
@@ -348,6 +391,7 @@ impl<'a> Limits<'a> {
             && self.until.is_none_or(|until| at < until)
             && !index.state().is_deleted(of)
             && !(self.may_leave && index.state().is_local(of))
+            && (speaker_is_memory || self.conversations.has(of))
     }
 
     fn scope_and_role(&self, scored: &Scored) -> bool {

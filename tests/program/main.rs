@@ -20,6 +20,7 @@ mod memory;
 mod moving;
 mod output;
 mod passphrase;
+mod projects;
 mod recorded;
 mod remembers;
 mod scripting;

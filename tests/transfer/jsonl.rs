@@ -139,6 +139,7 @@ fn a_fork_keeps_its_beginning_though_the_other_conversation_was_deleted() {
     let op = ConversationOp::Forked {
         from: id(1),
         message: *at,
+        project: None,
     };
     let records = [
         started(id(1)),

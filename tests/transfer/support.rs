@@ -61,6 +61,7 @@ pub fn started(conversation: Id) -> Record {
     let op = ConversationOp::Started {
         name: None,
         private: None,
+        project: Some(agent::model::Project::new("/home/me/client")),
     };
     event(conversation, 0, op)
 }

@@ -4,6 +4,7 @@ use super::super::failure::Failure;
 use super::super::history::local;
 use super::super::memory::word;
 use super::super::output::{harmless, one_line};
+use super::super::project;
 use super::super::shell::now;
 use super::state::{Reader, Row, Said, State, What, Wish};
 use crate::chat::{Conversations, transcript};
@@ -75,6 +76,7 @@ impl Desk {
                 if item.pinned {
                     mark.push_str(" *");
                 }
+                mark.push_str(&project::mark(item.project.as_ref()));
                 Row {
                     id: item.id,
                     mark: format!("{mark:<11}"),
@@ -90,7 +92,14 @@ impl Desk {
             .map(|(id, found)| Row {
                 id,
                 mark: format!("{} {:>4}", local(found.last), found.messages),
-                text: one_line(found.title()).chars().take(ROW_CHARS).collect(),
+                text: format!(
+                    "{}{}",
+                    one_line(found.title())
+                        .chars()
+                        .take(ROW_CHARS)
+                        .collect::<String>(),
+                    project::mark(found.project.as_ref())
+                ),
             })
             .collect()
     }
@@ -105,6 +114,9 @@ impl Desk {
         let mut row = |name: &str, value: String| lines.push(format!("{name:<11}{value}"));
         row("id", self.memory.fold.short_id(id));
         row("status", word(&item.status));
+        if let Some(project) = &item.project {
+            row("project", one_line(project.root()));
+        }
         row("source", word(&source.class));
         if let Some(conversation) = source.conversation {
             let found = self.conversations.fold.find(conversation);

@@ -76,7 +76,7 @@ pub(super) struct Chatting {
 
 pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     let mut shell = shell;
-    let settings = talk::settings(&shell, &args.talk, Surface::Chat);
+    let settings = talk::settings(&shell, &args.talk, Surface::Chat)?;
     let mut claim = None;
     let (session, keys, store) = if args.talk.incognito || args.talk.with_memory {
         let reads = args.talk.with_memory;
@@ -200,6 +200,7 @@ impl Chatting {
             ));
         }
         let session = self.session.as_ref();
+        lines.extend(session.and_then(talk::project_line));
         lines.extend(session.filter(|s| s.continues()).map(continuing));
         lines.push("/help shows the commands; Ctrl-D leaves.".to_owned());
         lines.iter().for_each(|line| self.shell.note(line));
@@ -288,7 +289,9 @@ impl Chatting {
         let Some(session) = &self.session else { return };
         let memory = &session.memory.fold;
         let short = |text: &str| one_line(text).chars().take(60).collect::<String>();
+        let here = session.project();
         let items = memory.items(Filter::default());
+        let items = items.filter(|stored| stored.item.comes_up_in(here));
         let windows = session.buffer.fold.newest_first();
         let roles = session.buffer.fold.roles();
         let words = Words {
@@ -444,7 +447,7 @@ impl Chatting {
     fn unlock_again(&mut self) -> Result<(), Failure> {
         if self.args.talk.incognito && !self.args.talk.with_memory {
             complain("What was said incognito is gone; this is a new conversation.");
-            let settings = talk::settings(&self.shell, &self.args.talk, Surface::Chat);
+            let settings = talk::settings(&self.shell, &self.args.talk, Surface::Chat)?;
             self.session = Some(talk::incognito(settings)?);
             return Ok(());
         }
@@ -471,7 +474,7 @@ impl Chatting {
     /// Goes on where it was when it was locked: what was incognito is gone, and goes on so.
     fn go_on_with(&mut self, vault: Opened) -> Result<(), Failure> {
         let talk = &self.args.talk;
-        let settings = talk::settings(&self.shell, talk, Surface::Chat);
+        let settings = talk::settings(&self.shell, talk, Surface::Chat)?;
         let mut session = match talk.with_memory {
             true => talk::incognito_on(&self.shell, vault, settings, talk)?,
             false => {

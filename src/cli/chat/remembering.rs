@@ -3,13 +3,15 @@
 use super::super::failure::Failure;
 use super::super::memory::find_item;
 use super::super::output::{complain, one_line};
+use super::super::project;
 use super::super::shell::now;
+use super::super::talk;
 use super::super::why;
 use super::Chatting;
 use super::commands::Outcome;
 use crate::chat::UndoWhat;
-use crate::memory::Filter;
-use crate::model::{Kind, MemoryEvent, MemoryOp, Record, Status};
+use crate::memory::{Filter, Memory};
+use crate::model::{Kind, MemoryEvent, MemoryOp, Project, Record, Status};
 
 impl Chatting {
     pub(super) fn show_memory(&mut self, words: &str) -> Result<Outcome, Failure> {
@@ -17,7 +19,12 @@ impl Chatting {
         let memory = &session.memory.fold;
         let words = words.to_lowercase();
         let mut any = false;
-        for stored in memory.items(Filter::default()) {
+        let here = session.project();
+        talk::project_line(session)
+            .iter()
+            .for_each(|line| complain(line));
+        let items = memory.items(Filter::default());
+        for stored in items.filter(|stored| stored.item.comes_up_in(here)) {
             let text = one_line(&stored.item.text);
             let holds = |word: &str| text.to_lowercase().contains(word);
             if !words.split_whitespace().all(holds) {
@@ -27,7 +34,8 @@ impl Chatting {
             let pending = stored.item.status == Status::Pending;
             let waits = if pending { "  [waits for you]" } else { "" };
             let id = memory.short_id(stored.item.id);
-            complain(&format!("{id}  {text}{waits}"));
+            let of = project::mark(stored.item.project.as_ref());
+            complain(&format!("{id}  {text}{of}{waits}"));
         }
         match (any, words.is_empty()) {
             (true, _) => {}
@@ -65,8 +73,9 @@ impl Chatting {
         let undo = undo.ok_or(Failure::NothingToUndo)?;
         let memory = &session.memory.fold;
         let taken = memory.batches().last().map(|batch| batch.first_seq);
+        let here = session.project();
         for op in &undo.ops {
-            complain(&taken_back(memory, op));
+            complain(&taken_back(memory, op, here));
         }
         if undo.ops.is_empty() {
             complain("Nothing of the last change is left to take back.");
@@ -87,10 +96,11 @@ impl Chatting {
 }
 
 /// What an operation that takes another back did.
-fn taken_back(memory: &crate::memory::Memory, op: &MemoryOp) -> String {
-    let text = |id| {
-        let stored = memory.item(id);
-        stored.map_or_else(String::new, |stored| one_line(&stored.item.text))
+fn taken_back(memory: &Memory, op: &MemoryOp, here: Option<&Project>) -> String {
+    let text = |id| match memory.item(id).map(|stored| &stored.item) {
+        Some(item) if item.comes_up_in(here) => one_line(&item.text),
+        Some(_) => "an item of another project".to_owned(),
+        None => String::new(),
     };
     match op {
         MemoryOp::Reject { id } | MemoryOp::Forget { id } | MemoryOp::Expire { id } => {

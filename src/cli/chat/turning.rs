@@ -11,6 +11,7 @@ use super::super::failure::Failure;
 use super::super::history::local;
 use super::super::output::{complain, harmless, one_line};
 use super::super::plain_file::PlainFile;
+use super::super::project;
 use super::super::search;
 use super::super::shell::now;
 use super::super::talk;
@@ -25,8 +26,13 @@ const AROUND: usize = 3;
 
 impl Chatting {
     pub(super) fn start_new(&mut self, _: &str) -> Result<Outcome, Failure> {
-        self.open_session()?.turn_to(Opening::New)?;
+        let session = self.open_session()?;
+        let before = session.project().cloned();
+        session.turn_to(Opening::New)?;
         complain("A new conversation.");
+        let line = talk::project_line(session);
+        let line = line.filter(|_| session.project() != before.as_ref());
+        line.iter().for_each(|line| complain(line));
         Ok(Outcome::Go)
     }
 
@@ -38,7 +44,8 @@ impl Chatting {
             for (id, found) in all.fold.newest_first().into_iter().take(LISTED) {
                 let title: String = one_line(found.title()).chars().take(80).collect();
                 let id = all.fold.short_id(id);
-                complain(&format!("{id}  {}  {title}", local(found.last)));
+                let of = project::mark(found.project.as_ref());
+                complain(&format!("{id}  {}  {title}{of}", local(found.last)));
             }
             complain("/continue ID goes on in one; a word of its title will do.");
             return Ok(Outcome::Go);
@@ -56,6 +63,8 @@ impl Chatting {
             other => other,
         };
         opening?;
+        let line = talk::project_line(session);
+        line.iter().for_each(|line| complain(line));
         complain(&super::continuing(session));
         Ok(Outcome::Go)
     }

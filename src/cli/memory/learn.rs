@@ -18,7 +18,7 @@ use crate::chat::{
 };
 use crate::config::When;
 use crate::memory::{Change, diff};
-use crate::model::{Id, Status, Surface};
+use crate::model::{Id, Status, Surface, comes_up};
 use crate::provider::{Chosen, is_local_host};
 use crate::store::Store;
 use crate::vault::ProviderKeys;
@@ -32,7 +32,7 @@ const OWED_AT_ONCE: usize = 16;
 pub(super) fn sitting(shell: &Shell) -> Result<(Session, ProviderKeys), Failure> {
     let mut vault = shell.open_to_write()?;
     let keys = vault.provider_keys()?;
-    let settings = talk::settings(shell, &Talk::default(), Surface::Chat);
+    let settings = talk::settings(shell, &Talk::default(), Surface::Chat)?;
     let session = Session::open(Box::new(vault), None, settings, Opening::New)?;
     Ok((session, keys))
 }
@@ -345,7 +345,7 @@ fn look_through(
                 Ok(passed) => {
                     // It has said itself that it is owed, if it broke.
                     left.retain(|own| *own != pass);
-                    lines.extend(passed.learnt.as_deref().map(one_line));
+                    lines.extend(learnt_line(session, &pass, &passed));
                     if let Some(broke) = passed.broke {
                         lines.push(format!(
                             "not looked through to the end: {}; kept for later",
@@ -369,6 +369,16 @@ fn look_through(
         .iter()
         .for_each(|line| shell.note(&format!("({line})")));
     left
+}
+
+/// What a pass found, in one line; of another project than this one's, only that it did.
+fn learnt_line(session: &Session, pass: &Pass, passed: &Passed) -> Option<String> {
+    let learnt = passed.learnt.as_deref()?;
+    let of = session.buffer.fold.project_of(pass.conversation);
+    Some(match comes_up(of, session.project()) {
+        true => one_line(learnt),
+        false => "something was found in a conversation of another project".to_owned(),
+    })
 }
 
 /// Ctrl-C, or the end of the time.

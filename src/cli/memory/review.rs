@@ -8,6 +8,7 @@ use rustyline::history::MemHistory;
 
 use super::super::failure::Failure;
 use super::super::output::{complain, harmless, one_line, print_json};
+use super::super::project;
 use super::super::secret_input::{ask_key, has_terminal};
 use super::super::shell::{Shell, now};
 use super::learn::sitting;
@@ -122,9 +123,10 @@ fn show(session: &Session, stored: &Stored, (n, of): (usize, usize)) {
     let item = &stored.item;
     let day = item.created.strftime("%Y-%m-%d");
     complain(&format!(
-        "\n{n}/{of}  {}, {day}, from: {}",
+        "\n{n}/{of}  {}, {day}, from: {}{}",
         word(&item.kind),
-        word(&item.source.class)
+        word(&item.source.class),
+        project::mark(item.project.as_ref())
     ));
     complain(&format!("  “{}”", one_line(&item.text)));
     if let Some(quote) = &item.source.quote {

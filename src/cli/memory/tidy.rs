@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::args::ConsolidateArgs;
 use super::super::failure::Failure;
 use super::super::output::{one_line, print_json, print_line};
+use super::super::project;
 use super::super::shell::{Shell, now};
 use super::super::talk;
 use super::changes::{ChangeShown, lines, shown};
@@ -45,29 +46,32 @@ pub(super) fn consolidate(shell: &Shell, args: &ConsolidateArgs) -> Result<ExitC
     let (mut session, keys) = sitting(shell)?;
     let chosen = model(shell, &mut session, &keys, &args.ask)?;
     let provider = chosen.provider.as_ref();
-    let proposed = talk::runtime()?.block_on(session.propose_consolidation(
-        provider,
-        &chosen.model,
-        now(),
-        interrupted(),
-    ))?;
-    let proposed = match proposed {
-        Ok(proposed) => proposed,
-        Err(Unplanned::TooFew) => {
-            let none = Tidied {
-                changes: Vec::new(),
-                skipped: Vec::new(),
-            };
-            return tell(shell, &session, &none, 0, args.dry_run);
+    let projects = match &args.of.project {
+        Some(wanted) => {
+            let memory = &session.memory.fold;
+            [Some(project::named(session.log.as_mut(), memory, wanted)?)].into()
         }
-        Err(Unplanned::Unanswered(why)) => return Err(unanswered(why)),
-        Err(Unplanned::Unreadable(error)) => return Err(Failure::ModelAnswer(error)),
+        None => session.memory.fold.projects(),
     };
+    // No request holds items of two projects.
+    let runtime = talk::runtime()?;
+    let mut proposed = Vec::new();
+    for project in projects {
+        let (model, project) = (&chosen.model, project.as_ref());
+        let asked = session.propose_consolidation(provider, model, project, now(), interrupted());
+        match runtime.block_on(asked)? {
+            Ok(found) => proposed.push(found),
+            Err(Unplanned::TooFew) => {}
+            Err(Unplanned::Unanswered(why)) => return Err(unanswered(why)),
+            Err(Unplanned::Unreadable(error)) => return Err(Failure::ModelAnswer(error)),
+        }
+    }
+    let left_out = proposed.iter().map(|proposed| proposed.left_out).sum();
     let tidied = match args.dry_run {
         true => session.rehearse_consolidation(&proposed, now())?,
         false => session.consolidate(&proposed, now())?,
     };
-    let code = tell(shell, &session, &tidied, proposed.left_out, args.dry_run)?;
+    let code = tell(shell, &session, &tidied, left_out, args.dry_run)?;
     if let Err(error) = session.settle() {
         shell.note(&format!("warning: {error}"));
     }

@@ -1,6 +1,7 @@
 //! Fetches what the index has of a question's terms, and scores whole conversations.
 
 use super::Weights;
+use super::counted::Counting;
 use super::passages::ALL_SCORED_MAX;
 use super::question::{DateWord, Question, TERMS_MAX, Term};
 use crate::recall::RecallError;
@@ -31,7 +32,7 @@ pub(super) fn list(
 ) -> Result<Vec<Listed>, RecallError> {
     rarest(source, &question.terms)?
         .into_iter()
-        .map(|term| fetch(source, term, weights))
+        .map(|term| fetch(source, term, weights, question.counting()))
         .collect()
 }
 
@@ -55,7 +56,12 @@ fn rarest<'a>(source: &dyn Source, terms: &'a [Term]) -> Result<Vec<&'a Term>, R
     Ok(counted.into_iter().map(|(_, _, n)| &terms[n]).collect())
 }
 
-fn fetch(source: &dyn Source, term: &Term, weights: &Weights) -> Result<Listed, RecallError> {
+fn fetch(
+    source: &dyn Source,
+    term: &Term,
+    weights: &Weights,
+    counting: Counting<'_>,
+) -> Result<Listed, RecallError> {
     let contents = source.contents();
     let mut postings = Vec::new();
     for alternative in &term.terms {
@@ -71,13 +77,15 @@ fn fetch(source: &dyn Source, term: &Term, weights: &Weights) -> Result<Listed, 
         }
         merge_alternatives(&mut narrower);
     }
+    counting.thin(contents, &mut postings);
+    counting.thin(contents, &mut narrower);
     let mut with = postings.len() as f64;
     if with == 0.0 {
         with = narrower.len() as f64;
     }
     let runs = term
         .date
-        .map(|date| runs_of(contents, date))
+        .map(|date| runs_of(contents, date, counting))
         .unwrap_or_default();
     with += passages_in(contents, &runs) as f64;
     for speaker in 0..Speaker::COUNT {
@@ -86,7 +94,7 @@ fn fetch(source: &dyn Source, term: &Term, weights: &Weights) -> Result<Listed, 
         }
     }
     // A word that nobody ever said stays: it is a part of the question that nothing covers.
-    let all = f64::from(contents.passages);
+    let all = f64::from(counting.passages(contents)).max(1.0);
     let idf = inverse_frequency(all, with.clamp(1.0, all));
     Ok(Listed {
         idf,
@@ -98,9 +106,9 @@ fn fetch(source: &dyn Source, term: &Term, weights: &Weights) -> Result<Listed, 
 }
 
 /// Which runs are of a day that answers to a word of a date.
-fn runs_of(contents: &Contents, date: DateWord) -> Vec<bool> {
+fn runs_of(contents: &Contents, date: DateWord, counting: Counting<'_>) -> Vec<bool> {
     let mut known: Option<(i32, bool)> = None;
-    let of = |day: i32| match known {
+    let mut of = |day: i32| match known {
         Some((last, matches)) if last == day => matches,
         _ => {
             let matches = date.matches(day);
@@ -108,7 +116,9 @@ fn runs_of(contents: &Contents, date: DateWord) -> Vec<bool> {
             matches
         }
     };
-    contents.runs.iter().map(|run| run.day).map(of).collect()
+    let runs = (0..).zip(&contents.runs);
+    runs.map(|(n, run)| of(run.day) && counting.has(contents, n))
+        .collect()
 }
 
 fn passages_in(contents: &Contents, runs: &[bool]) -> u64 {
@@ -158,12 +168,13 @@ pub(super) fn conversation_scores(
     contents: &Contents,
     lists: &[Listed],
     weights: &Weights,
+    counting: Counting<'_>,
 ) -> Vec<f64> {
-    let count = contents.conversations.len();
-    let mut scores = vec![0.0; count];
-    let mut counts = vec![0u32; count];
+    let (count, words) = counting.conversations(contents);
+    let mut scores = vec![0.0; contents.conversations.len()];
+    let mut counts = vec![0u32; contents.conversations.len()];
     let mut touched = Vec::new();
-    let average = (contents.sums.words as f64 / count.max(1) as f64).max(1.0);
+    let average = (words as f64 / count.max(1) as f64).max(1.0);
     for list in lists {
         let mut run = 0;
         for posting in &list.postings {

@@ -1,5 +1,6 @@
 //! The ranker: which messages answer a question.
 
+mod counted;
 mod likeness;
 mod lists;
 mod passages;
@@ -11,6 +12,7 @@ mod tests;
 
 use std::collections::BinaryHeap;
 
+pub use counted::Counted;
 pub use likeness::rank_by_meaning;
 pub use passages::ALL_SCORED_MAX;
 pub use question::{DateWord, Question, TERMS_MAX, Term};
@@ -97,11 +99,15 @@ pub fn rank(
         return Ok(Vec::new());
     }
     let lists = list(source, question, weights)?;
-    let conversations = conversation_scores(contents, &lists, weights);
+    let counting = question.counting();
+    let conversations = conversation_scores(contents, &lists, weights, counting);
     let mut reader = Reader::new(source);
-    let candidates = candidates(contents, &mut reader, &lists, weights)?;
+    let mut candidates = candidates(contents, &mut reader, &lists, weights)?;
     drop(lists);
-    let scale = Scale::of(contents, &candidates, &conversations);
+    if question.counted.is_some() {
+        candidates.retain(|c| counting.has(contents, reader.run_of(c.passage)));
+    }
+    let scale = Scale::of(contents, &candidates, &conversations, counting);
     let besides_max = scale.besides_words_max(question, weights);
     let mut best: BinaryHeap<Worst> = BinaryHeap::with_capacity(k.min(candidates.len()) + 1);
     for candidate in &candidates {

@@ -1,5 +1,6 @@
 //! What a question asks for: its terms, the person it names, and the kind of answer it wants.
 
+use super::counted::{Counted, Counting};
 use crate::recall::analyse::{self, Asked};
 use crate::recall::source::Source;
 use crate::recall::turn::{Speaker, date_of};
@@ -43,6 +44,8 @@ pub struct Question {
     pub asks_number: bool,
     /// Asks what the assistant said.
     pub asks_assistant: bool,
+    /// What is asked about, if that is not everything.
+    pub counted: Option<Counted>,
 }
 
 /// Terms beyond these are left out, the most frequent first.
@@ -89,6 +92,15 @@ fn date_word(asked: &Asked, written: &str, first: bool) -> Option<DateWord> {
 }
 
 impl Question {
+    pub(super) fn counting(&self) -> Counting<'_> {
+        Counting(self.counted.as_ref())
+    }
+
+    /// How many messages are asked about.
+    pub fn messages(&self, source: &dyn Source) -> u64 {
+        self.counting().messages(source.contents())
+    }
+
     /// Takes a question apart with regard to what `source` holds.
     pub fn of(text: &str, source: &dyn Source) -> Question {
         let asked = analyse::question(text, source.contents().sums.languages());

@@ -1,6 +1,7 @@
 //! The sum of standard scores that a message is ranked by.
 
 use super::Weights;
+use super::counted::Counting;
 use super::passages::Candidate;
 use super::question::Question;
 use crate::recall::contents::Contents;
@@ -45,8 +46,9 @@ impl Scale {
         contents: &Contents,
         candidates: &[Candidate],
         conversations: &[f64],
+        counting: Counting<'_>,
     ) -> Scale {
-        let messages = contents.sums.messages as f64;
+        let messages = counting.messages(contents) as f64;
         let (mut sum, mut squares) = (0.0, 0.0);
         for candidate in candidates {
             let score = f64::from(candidate.words);
@@ -55,7 +57,7 @@ impl Scale {
         }
         let words = Spread::new(messages, sum, squares);
         let (mut sum, mut squares) = (0.0, 0.0);
-        for (conversation, score) in contents.conversations.iter().zip(conversations) {
+        for (conversation, score) in counting.each(contents, conversations) {
             let messages = f64::from(conversation.messages);
             sum += score * messages;
             squares += score * score * messages;

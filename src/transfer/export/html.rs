@@ -16,7 +16,7 @@ use crate::model::{Message, Role, Timestamp};
 use super::super::error::TransferError;
 use super::hidden::Hidden;
 use super::items;
-use super::markdown::{day, day_and_time};
+use super::markdown::{day, day_and_time, project};
 use super::pages::Pages;
 use super::survey::{Conversation, Survey};
 use super::timeline::timeline;
@@ -93,7 +93,8 @@ impl<'a> Html<'a> {
                 if item.pinned {
                     marks.push("pinned".to_owned());
                 }
-                let (text, marks) = (escape(&item.text), marks.join(", "));
+                marks.extend(item.project.as_ref().map(project));
+                let (text, marks) = (escape(&item.text), escape(&marks.join(", ")));
                 self.text(&format!(
                     "<li><bdi>{text}</bdi> <small>{marks}</small></li>\n"
                 ))?;
@@ -133,7 +134,8 @@ impl Pages for Html<'_> {
                 marks.push(word.to_owned());
             }
         }
-        let (heading, marks) = (escape(conversation.heading()), marks.join(", "));
+        marks.extend(conversation.project.as_ref().map(project));
+        let (heading, marks) = (escape(conversation.heading()), escape(&marks.join(", ")));
         self.text(&format!(
             "<details><summary><bdi>{heading}</bdi> <small>{marks}</small></summary>\n"
         ))

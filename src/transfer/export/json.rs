@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::model::{Block, Id, Item, Message, Role, Stop, Timestamp, Usage};
+use crate::model::{Block, Id, Item, Message, Project, Role, Stop, Timestamp, Usage};
 
 use super::super::error::TransferError;
 use super::hidden::Hidden;
@@ -55,6 +55,8 @@ struct ConversationHead<'a> {
     deleted: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     private: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a Project>,
 }
 
 #[derive(Serialize)]
@@ -193,6 +195,7 @@ impl Pages for Json<'_> {
             archived: conversation.archived,
             deleted: conversation.deleted,
             private: conversation.private,
+            project: conversation.project.as_ref(),
         })?;
         self.text(",\"messages\":[")
     }

@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use crate::memory::Stored;
-use crate::model::{Message, Role, Timestamp};
+use crate::model::{Message, Project, Role, Timestamp};
 
 use super::super::error::TransferError;
 use super::hidden::Hidden;
@@ -62,6 +62,7 @@ impl<'a> Markdown<'a> {
         if item.pinned {
             marks.push("pinned".to_owned());
         }
+        marks.extend(item.project.as_ref().map(project));
         let text = on_one_line(&item.text);
         self.text(&format!("- {text} ({})\n", marks.join(", ")))
     }
@@ -86,6 +87,7 @@ impl Pages for Markdown<'_> {
         if conversation.fork.is_some() {
             marks.push("goes on from another conversation".to_owned());
         }
+        marks.extend(conversation.project.as_ref().map(project));
         self.text(&format!("\n### {heading}\n\n*{}*\n", marks.join(", ")))
     }
 
@@ -114,6 +116,11 @@ impl Pages for Markdown<'_> {
     fn end(&mut self) -> Result<(), TransferError> {
         Ok(())
     }
+}
+
+/// The project that something is of, by the name that people call it.
+pub(super) fn project(project: &Project) -> String {
+    format!("project {}", on_one_line(project.name()))
 }
 
 pub(super) fn day(at: Timestamp) -> String {

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::memory::Memory;
 use crate::model::{
-    ConversationEvent, ConversationOp, Fold, Id, Privacy, Record, Role, Status, Text, Timestamp,
-    WorkOp,
+    ConversationEvent, ConversationOp, Fold, Id, Privacy, Project, Record, Role, Status, Text,
+    Timestamp, WorkOp,
 };
 use crate::vault::Log;
 
@@ -32,6 +32,7 @@ pub(super) struct Conversation {
     pub deleted: bool,
     pub archived: bool,
     pub private: bool,
+    pub project: Option<Project>,
     pub fork: Option<(Id, Id)>,
 }
 
@@ -132,16 +133,35 @@ impl Survey {
     }
 
     fn note_event(&mut self, event: &ConversationEvent) {
+        let parent = match &event.op {
+            ConversationOp::Forked { from, .. } => {
+                let parent = self.by_id.get(from);
+                parent.and_then(|at| self.conversations[*at as usize].project.clone())
+            }
+            _ => None,
+        };
         let index = self.index_of(event.id);
         let conversation = &mut self.conversations[index as usize];
         match &event.op {
-            ConversationOp::Started { name, private } => {
+            ConversationOp::Started {
+                name,
+                private,
+                project,
+            } => {
+                conversation.begin_in(project.as_ref());
                 conversation.note_time(Some(event.at));
                 conversation.name = name.clone();
                 conversation.private |= *private == Some(Privacy::Local);
             }
             ConversationOp::Titled { title } => conversation.title = Some(title.clone()),
-            ConversationOp::Forked { from, message } => conversation.fork = Some((*from, *message)),
+            ConversationOp::Forked {
+                from,
+                message,
+                project,
+            } => {
+                conversation.fork = Some((*from, *message));
+                conversation.begin_in(project.as_ref().or(parent.as_ref()));
+            }
             ConversationOp::Archived => conversation.archived = true,
             ConversationOp::Deleted => conversation.deleted = true,
             ConversationOp::Restored => {
@@ -170,6 +190,7 @@ impl Survey {
             deleted: false,
             archived: false,
             private: false,
+            project: None,
             fork: None,
         });
         self.by_id.insert(id, index);
@@ -297,6 +318,10 @@ fn opening(line: &[u8]) -> Option<Text> {
 }
 
 impl Conversation {
+    fn begin_in(&mut self, project: Option<&Project>) {
+        self.project = self.project.take().or_else(|| project.cloned());
+    }
+
     /// The title, or what stands for it.
     pub(super) fn heading(&self) -> &str {
         let named = self.title.as_ref().or(self.name.as_ref());

@@ -173,6 +173,7 @@ impl<'a> Arrivals<'a> {
         push(ConversationOp::Started {
             name: None,
             private: None,
+            project: None,
         })?;
         let title = opening.title.map(str::trim);
         match title.filter(|title| !title.is_empty()) {

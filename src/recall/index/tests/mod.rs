@@ -187,6 +187,7 @@ fn item(n: u64, text: &str, status: Status) -> Item {
         supersedes: None,
         flag: None,
         private: None,
+        project: None,
     }
 }
 

@@ -92,6 +92,7 @@ fn what_stays_on_this_machine_is_found_only_by_those_on_it() {
             op: ConversationOp::Started {
                 name: None,
                 private: Some(crate::model::Privacy::Local),
+                project: None,
             },
         }),
     );
