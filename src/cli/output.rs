@@ -85,7 +85,7 @@ pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure
 }
 
 /// Breaks lines between words, where a terminal would break them within one.
-fn wrapped(text: &str, columns: usize) -> String {
+pub(super) fn wrapped(text: &str, columns: usize) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut column = 0;
     for piece in text.split_inclusive(['\n', ' ']) {

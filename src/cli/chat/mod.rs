@@ -1,5 +1,6 @@
 //! `agent chat`: the private chat on a terminal, or line by line from a pipe.
 
+mod ahead;
 mod asking;
 mod commands;
 mod editor;
@@ -36,6 +37,7 @@ use crate::provider::{Chosen, Why};
 use crate::seal::Passphrase;
 use crate::store::{Claim, Store, StoreError, Watching};
 use crate::vault::{LockedVault, ProviderKeys, RemoteError, VaultError};
+use ahead::{Pasting, Waiting};
 use commands::{Command, Outcome};
 use editor::{Editor, Line};
 use words::Words;
@@ -72,6 +74,10 @@ pub(super) struct Chatting {
     /// Changes of memory that were taken back, and those that did so.
     undone: Vec<u64>,
     words: Arc<Mutex<Words>>,
+    /// The terminal, where somebody may type ahead on one.
+    waiting: Option<Waiting>,
+    /// What the line editor remembers is to be forgotten: the passphrase was asked for.
+    was_locked: bool,
 }
 
 pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
@@ -120,12 +126,16 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         hits: Vec::new(),
         undone: Vec::new(),
         words: Arc::default(),
+        waiting: None,
+        was_locked: false,
     };
     chatting.greet();
     let code = match stdin_is_terminal() && stderr_is_terminal() {
-        true => chatting.on_a_terminal(store)?,
-        false => chatting.on_a_pipe()?,
+        true => chatting.on_a_terminal(store),
+        false => chatting.on_a_pipe(),
     };
+    chatting.waiting = None;
+    let code = code?;
     if let Some(mut session) = chatting.aside.take().or(chatting.session.take()) {
         if !chatting.args.talk.incognito {
             let Chatting {
@@ -216,12 +226,8 @@ impl Chatting {
         let (sender, events) = mpsc::channel();
         let mut editor = Editor::start(sender.clone(), self.words.clone())?;
         let _watching = watch(store, sender);
-        editor.remember(
-            self.session
-                .as_ref()
-                .map(Session::typed_lately)
-                .unwrap_or_default(),
-        );
+        editor.remember(self.typed_lately());
+        self.waiting = Waiting::begin(&self.shell);
         let mut interrupted = false;
         loop {
             self.say_news();
@@ -241,7 +247,12 @@ impl Chatting {
                 editor.forget();
                 self.unlock_again()?;
             }
-            match self.line(&line) {
+            let outcome = self.line(&line);
+            if std::mem::take(&mut self.was_locked) {
+                editor.forget();
+                editor.remember(self.typed_lately());
+            }
+            match outcome {
                 Ok(true) => {}
                 Ok(false) => return Ok(ExitCode::SUCCESS),
                 Err(failure) if self.survives(&failure) => failure.report(false),
@@ -260,7 +271,12 @@ impl Chatting {
         editor.prompt();
         loop {
             match events.recv_timeout(POLL) {
-                Ok(Event::Line(line)) => return line,
+                Ok(Event::Line(line)) => {
+                    if let Some(waiting) = &self.waiting {
+                        waiting.again();
+                    }
+                    return line;
+                }
                 Ok(Event::Look) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Line::End,
             }
@@ -274,6 +290,11 @@ impl Chatting {
                 );
             }
         }
+    }
+
+    fn typed_lately(&self) -> Vec<Text> {
+        let session = self.session.as_ref();
+        session.map(Session::typed_lately).unwrap_or_default()
     }
 
     /// What is open; while the chat is locked, nothing is.
@@ -334,6 +355,7 @@ impl Chatting {
         self.hits.clear();
         *self.words.lock().unwrap_or_else(PoisonError::into_inner) = Words::default();
         self.keys = ProviderKeys::default();
+        self.was_locked = true;
     }
 
     /// What a chat goes on after: a turn that failed is not the end of it.
@@ -398,6 +420,7 @@ impl Chatting {
             last,
             args,
             incognito,
+            waiting,
             ..
         } = self;
         let Some(session) = session.as_mut() else {
@@ -416,7 +439,10 @@ impl Chatting {
         }
         session.say_with(bundle.content.clone(), bundle.images.clone(), now())?;
         let display = Display::of(shell, args.talk.no_markdown);
-        let Answered { answer, timing } = talk::answer(shell, session, chosen, display)?;
+        let pasting = waiting.as_ref().map(|_| Pasting::begin());
+        let answered = talk::answer(shell, session, chosen, display);
+        drop(pasting);
+        let Answered { answer, timing } = answered?;
         match answer.message.as_ref().and_then(|message| message.stop) {
             Some(Stop::Interrupted) => complain("(stopped; what came is kept)"),
             Some(Stop::Length) => complain("(cut at the token limit)"),
