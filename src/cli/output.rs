@@ -172,13 +172,22 @@ impl Meter {
     }
 
     pub(super) fn show(&mut self, done: u64, total: u64) {
-        let percent = done.saturating_mul(100) / total.max(1);
+        let percent = (done.saturating_mul(100) / total.max(1)).min(100);
         if self.shown && percent != self.last {
             self.last = percent;
-            let filled = (percent / 5).min(20) as usize;
-            let (bar, rest) = ("█".repeat(filled), "░".repeat(20 - filled));
-            whisper(&format!("\r{} {bar}{rest} {percent:>3} %", self.what));
+            whisper(&format!("\r{}", self.line(percent, stderr_columns())));
         }
+    }
+
+    /// Never longer than the terminal is wide: what wraps cannot be taken away.
+    fn line(&self, percent: u64, columns: usize) -> String {
+        let width = columns.saturating_sub(self.what.width() + 8).min(20);
+        if width == 0 {
+            return format!("{percent:>3} %");
+        }
+        let filled = percent as usize * width / 100;
+        let (bar, rest) = ("█".repeat(filled), "░".repeat(width - filled));
+        format!("{} {bar}{rest} {percent:>3} %", self.what)
     }
 
     /// Takes the line away.
@@ -213,6 +222,17 @@ mod tests {
         assert_eq!(wrapped("verylongword", 4), "verylongword");
         assert_eq!(wrapped("日本 語", 4), "日本\n語");
         assert_eq!(wrapped("", 4), "");
+    }
+
+    #[test]
+    fn a_meter_stays_on_its_line() {
+        let meter = Meter::new("building the index", true);
+        assert_eq!(meter.line(50, 80).width(), 18 + 1 + 20 + 6);
+        assert_eq!(
+            meter.line(50, 40),
+            "building the index ███████░░░░░░░  50 %"
+        );
+        assert_eq!(meter.line(100, 20), "100 %");
     }
 
     #[test]

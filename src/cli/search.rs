@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 use super::args::{RoleArg, SearchArgs, SearchIn};
 use super::failure::Failure;
 use super::history::{find, local};
+use super::indexing;
 use super::meaning;
 use super::output::{harmless, one_line, print_json, print_line, stdout_is_terminal};
 use super::shell::{Shell, now};
 use crate::chat::{
-    ChatError, Conversations, Found, FoundKind, Recall, Session, SomeConversations, transcript,
+    ChatError, Conversations, Found, FoundKind, Session, SomeConversations, transcript,
 };
 use crate::keeper::Opened;
 use crate::memory::Memory;
@@ -78,7 +79,7 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
         conversation,
         ..filter
     };
-    let mut recall = Recall::open(&mut vault)?.expect("what lies on a disk has an index");
+    let mut recall = indexing::open(shell, &mut vault)?.expect("what lies on a disk has an index");
     let mut memory = View::load(&mut vault, Memory::new())?;
     meaning::attach_to(shell, &mut recall, &mut vault)?;
     let query = Query::parse(&args.query.join(" "));
