@@ -24,6 +24,9 @@ use crate::vault::{RemoteError, VaultError};
 pub(super) enum Failure {
     #[error(transparent)]
     Chat(#[from] ChatError),
+    /// The passphrase is wrong, and the vault has a recovery code too.
+    #[error(transparent)]
+    HasRecoveryCode(VaultError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -203,7 +206,9 @@ struct Report<'a> {
 impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Failure::Chat(ChatError::Vault(error)) => vault_code(error),
+            Failure::Chat(ChatError::Vault(error)) | Failure::HasRecoveryCode(error) => {
+                vault_code(error)
+            }
             Failure::Chat(ChatError::Provider(ProviderError::Config(_))) => 2,
             Failure::Chat(ChatError::Provider(_) | ChatError::Meaning(EmbedError::Model(_))) => 20,
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
@@ -260,6 +265,15 @@ impl Failure {
         }
     }
 
+    /// What happened, and what to do about it, where something goes on without it.
+    pub(super) fn as_warning(&self) -> String {
+        let what = self.in_one_line();
+        match self.hint() {
+            Some(hint) => format!("warning: {what} ({hint})"),
+            None => format!("warning: {what}"),
+        }
+    }
+
     /// What happened and why, without advice.
     pub(super) fn in_one_line(&self) -> String {
         match self.cause() {
@@ -281,6 +295,7 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Failure::Chat(ChatError::Vault(error)) => return vault_hint(error),
+            Failure::HasRecoveryCode(_) => "a recovery code opens it too: --recovery-code",
             Failure::Chat(ChatError::Provider(error)) => provider_hint(error)?,
             Failure::Chat(ChatError::NoSuchConversation(_)) => "agent history list shows them",
             Failure::Chat(ChatError::AmbiguousConversation { .. }) => "type more of the id",
@@ -291,9 +306,7 @@ impl Failure {
             }
             Failure::Config(ConfigError::UnknownKey { .. }) => "agent config list shows them all",
             Failure::Usage(_) => "agent help shows what there is",
-            Failure::Keeper(KeeperError::OtherVersion | KeeperError::Misunderstood) => {
-                "agent lock ends it; then unlock again"
-            }
+            Failure::Keeper(KeeperError::OtherVersion | KeeperError::Misunderstood) => ANEW,
             Failure::Keeper(KeeperError::UnsafeDirectory(_) | KeeperError::UnsafeSocket(_)) => {
                 "see who made it, and remove it"
             }
@@ -366,6 +379,9 @@ impl Failure {
     }
 }
 
+/// What to do about a keeper that speaks otherwise.
+const ANEW: &str = "agent lock ends it; then agent unlock starts one of this version";
+
 fn vault_code(error: &VaultError) -> u8 {
     match error {
         VaultError::NoVault => 10,
@@ -411,7 +427,7 @@ fn vault_hint(error: &VaultError) -> Option<String> {
         VaultError::HeaderDamaged { .. } => {
             "agent repair puts back the copy of the header, with your passphrase"
         }
-        VaultError::WrongPassphrase => "a recovery code opens it too: --recovery-code",
+        VaultError::WrongPassphrase => "agent status tells which vault this is, and its ways in",
         VaultError::SlotNotGiven { .. } => {
             "give its secret on a terminal, or let it go with --drop-slot ID; nothing was changed"
         }
@@ -430,7 +446,7 @@ fn vault_hint(error: &VaultError) -> Option<String> {
         VaultError::Remote(RemoteError::Unanswered) => {
             "look whether it is there before you run the command again"
         }
-        VaultError::Remote(RemoteError::Misunderstood) => "agent lock ends it; then unlock again",
+        VaultError::Remote(RemoteError::Misunderstood) => ANEW,
         VaultError::RecordTooLong { .. } => "split the text into parts",
         VaultError::Seal(SealError::KdfMemoryLeft { .. } | SealError::KdfAllocation { .. }) => {
             "close other programs, or open the vault on a machine with more memory"
@@ -494,4 +510,18 @@ fn provider_hint(error: &ProviderError) -> Option<&'static str> {
         ProviderError::NoSuchAddress { .. } => "see the provider's base_url in agent config list",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keeper_of_another_version_is_told_with_the_way_out() {
+        let told = Failure::from(KeeperError::OtherVersion).as_warning();
+        assert!(
+            told.contains("agent lock") && told.contains("agent unlock"),
+            "{told}"
+        );
+    }
 }
