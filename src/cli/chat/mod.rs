@@ -4,6 +4,7 @@ mod ahead;
 mod asking;
 mod commands;
 mod editor;
+mod incognito;
 mod piped;
 mod remembering;
 mod turning;
@@ -67,6 +68,8 @@ pub(super) struct Chatting {
     attach: Vec<std::path::PathBuf>,
     /// Nothing of what is said is kept.
     incognito: bool,
+    /// What is remembered is read even so.
+    reads_memory: bool,
     /// The session on the vault while the chat is incognito for a while.
     aside: Option<Session>,
     /// Where the hits of the last search are, for `/show`.
@@ -110,7 +113,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     talk::take_role(&mut session, &args.talk)?;
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     let attach = args.talk.attach.clone();
-    let incognito = args.talk.incognito;
+    let (incognito, reads_memory) = (args.talk.incognito, args.talk.with_memory);
     let mut chatting = Chatting {
         shell,
         args,
@@ -122,6 +125,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         last: None,
         attach,
         incognito,
+        reads_memory,
         aside: None,
         hits: Vec::new(),
         undone: Vec::new(),
@@ -420,6 +424,7 @@ impl Chatting {
             last,
             args,
             incognito,
+            reads_memory,
             waiting,
             ..
         } = self;
@@ -428,7 +433,7 @@ impl Chatting {
         };
         session.refresh()?;
         // Incognito, nothing but what was just typed leaves, unless memory goes with it.
-        if !*consented && (!*incognito || args.talk.with_memory) {
+        if !*consented && (!*incognito || *reads_memory) {
             let circumstances = Circumstances {
                 why: &chosen.why,
                 yes: false,
@@ -497,32 +502,6 @@ impl Chatting {
                 Err(other) => return Err(other.into()),
             }
         }
-    }
-}
-
-impl Chatting {
-    /// Goes on where it was when it was locked: what was incognito is gone, and goes on so.
-    fn go_on_with(&mut self, vault: Opened) -> Result<(), Failure> {
-        let talk = &self.args.talk;
-        let settings = talk::settings(&self.shell, talk, Surface::Chat);
-        let mut session = match talk.with_memory {
-            true => talk::incognito_on(&self.shell, vault, settings, talk)?,
-            false => {
-                let opening = Opening::This(self.conversation);
-                let mut session = talk::session(&self.shell, Box::new(vault), settings, opening)?;
-                meaning::attach(&self.shell, &mut session, &self.keys);
-                session
-            }
-        };
-        talk::take_role(&mut session, talk)?;
-        self.session = Some(session);
-        if self.incognito {
-            complain("What was said incognito is gone; the chat goes on incognito.");
-        }
-        if self.incognito && !self.args.talk.incognito {
-            self.step_aside()?;
-        }
-        Ok(())
     }
 }
 
