@@ -108,7 +108,7 @@ pub(super) enum Failure {
         name: &'static str,
         takes: &'static str,
     },
-    #[error("there is no such hit: search first")]
+    #[error("the last search has no hit of that number")]
     NoSuchHit,
     #[error("this is incognito: nothing is changed in the vault")]
     Incognito,
@@ -329,6 +329,7 @@ impl Failure {
             Failure::Chat(ChatError::NoSuchRole(_)) => "agent roles list shows them",
             Failure::NeedsScreen => "agent memory list and agent history list print the same",
             Failure::NotOnlyAVault(_) => "agent doctor names what else is there",
+            Failure::NoSuchHit => "/search WORDS lists hits with their numbers",
             Failure::NotSure => "say --yes, or type the profile's name",
             Failure::NoScratch => "write the message at the prompt: Alt-Enter begins a new line",
             Failure::Attachment { what, .. } if what.contains("PDF") => {

@@ -44,8 +44,13 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     outcome(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Writes one line to stdout.
+/// Writes one line to stdout; on a terminal, broken between words. What has to stay as it is goes
+/// through [`print`].
 pub(super) fn print_line(text: &str) -> Result<(), Failure> {
+    let text = match stdout_is_terminal() {
+        true => wrapped(text, terminal_columns()),
+        false => text.to_owned(),
+    };
     let mut out = io::stdout().lock();
     outcome(
         out.write_all(text.as_bytes())
@@ -84,30 +89,56 @@ pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure
     print_json_line(&text)
 }
 
-/// Breaks lines between words, where a terminal would break them within one.
+/// Breaks lines between words, where a terminal would break them within one. What is set in
+/// columns, two blanks apart, goes on below its last column if that leaves it room.
 pub(super) fn wrapped(text: &str, columns: usize) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
+    let lines = text.split('\n').map(|line| wrapped_line(line, columns));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str, columns: usize) -> String {
+    let indent = " ".repeat(hang(line, columns));
+    let mut out = String::with_capacity(line.len() + 8);
     let mut column = 0;
-    for piece in text.split_inclusive(['\n', ' ']) {
-        let word = piece.trim_end_matches(['\n', ' ']);
-        let wide = word.width();
-        let fits = column + wide <= columns;
-        if !fits && column > 0 && out.ends_with(' ') && !out.trim_end_matches(' ').is_empty() {
-            let end = out.trim_end_matches(' ').len();
-            // What begins a line, or is set in columns, keeps its blanks.
-            if out.len() - end == 1 {
-                out.truncate(end);
-                out.push('\n');
-                column = 0;
-            }
+    for piece in line.split_inclusive(' ') {
+        let wide = width(piece.trim_end_matches(' '));
+        let end = out.trim_end_matches(' ').len();
+        // What begins a line, or is set in columns, keeps its blanks.
+        if wide > 0 && column + wide > columns && end > 0 && out.len() - end == 1 {
+            out.truncate(end);
+            out.push('\n');
+            out.push_str(&indent);
+            column = indent.len();
         }
         out.push_str(piece);
-        column = match piece.ends_with('\n') {
-            true => 0,
-            false => column + piece.width(),
-        };
+        column += width(piece);
     }
     out
+}
+
+/// How far the second line of one that is broken is set in: to the last column of its first half.
+fn hang(line: &str, columns: usize) -> usize {
+    let (mut found, mut at) = (None, 0);
+    while let Some(run) = line[at..].find("  ") {
+        let blanks = line[at + run..].trim_start_matches(' ');
+        at = line.len() - blanks.len();
+        let column = width(&line[..at]);
+        let behind = !blanks.is_empty() && column <= columns / 2;
+        found = if behind {
+            Some(column)
+        } else {
+            found.or(Some(4))
+        };
+    }
+    found.unwrap_or(0)
+}
+
+/// Columns that a text takes, its colours apart.
+fn width(text: &str) -> usize {
+    let mut parts = text.split("\x1b[");
+    let plain = parts.next().map_or(0, UnicodeWidthStr::width);
+    let behind = parts.filter_map(|part| part.split_once('m'));
+    plain + behind.map(|(_, rest)| rest.width()).sum::<usize>()
 }
 
 /// Writes one line to stderr; there is nobody to tell if that fails.
@@ -217,11 +248,18 @@ mod tests {
         assert_eq!(wrapped("a\nbb cc", 4), "a\nbb\ncc");
         assert_eq!(
             wrapped("  /x        does it so", 14),
-            "  /x        does\nit so"
+            "  /x        does\n   it so"
+        );
+        assert_eq!(wrapped("  /x  does it so", 12), "  /x  does\n      it so");
+        assert_eq!(
+            wrapped("01ab  tea  [pinned]", 14),
+            "01ab  tea\n      [pinned]"
         );
         assert_eq!(wrapped("verylongword", 4), "verylongword");
         assert_eq!(wrapped("日本 語", 4), "日本\n語");
         assert_eq!(wrapped("", 4), "");
+        let bold = "\x1b[1mone\x1b[0m two";
+        assert_eq!(wrapped(bold, 7), bold);
     }
 
     #[test]

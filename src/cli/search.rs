@@ -132,7 +132,7 @@ pub(super) fn within(session: &mut Session, args: &SearchArgs) -> Result<Vec<Sho
             "{}  {}  {}",
             local(found.at),
             who(&found.is),
-            marked(found, Marks("", ""))
+            one_line(&marked(found, Marks("", "")))
         ),
         place: match found.is {
             FoundKind::Message {
