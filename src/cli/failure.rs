@@ -472,7 +472,9 @@ fn store_hint(error: &StoreError) -> Option<String> {
         }
         StoreError::Locked { holder: None } => "wait for it, or longer with --lock-wait",
         StoreError::NoSpace { .. } => "free some space and run the command again; nothing is lost",
-        StoreError::NotWritable { .. } => "see who may write there, and whether the disk is full",
+        StoreError::NotWritable { .. } => {
+            "see who may write there, and whether the disk can only be read"
+        }
         StoreError::Sync { .. } => {
             "the disk reports a fault: nothing was acknowledged; look at the system log"
         }

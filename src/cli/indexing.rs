@@ -2,9 +2,11 @@
 
 use super::output::Meter;
 use super::shell::Shell;
-use crate::chat::{ChatError, Recall};
+use crate::chat::{ChatError, Conversations, Recall};
+use crate::memory::Memory;
+use crate::model::Fold;
 use crate::recall::Merging;
-use crate::vault::{Log, Vault};
+use crate::vault::{Log, Vault, View};
 
 /// Fewer records are read faster than a line about it is.
 const SHOWN_FROM: u64 = 10_000;
@@ -25,10 +27,20 @@ pub(super) fn open(shell: &Shell, log: &mut dyn Log) -> Result<Option<Recall>, C
     opened
 }
 
-/// Reads what was imported into the index, so that the next search need not. Without it, that one
-/// does.
+/// Reads what was imported into the index and the checkpoints, so that the next search need not.
+/// Without them, that one does.
 pub(super) fn after_import(shell: &Shell, vault: &mut Vault) {
     if let Ok(Some(mut recall)) = open(shell, vault) {
         recall.settle(vault, Merging::All).ok();
+    }
+    keep(vault, Memory::new());
+    keep(vault, Conversations::default());
+}
+
+fn keep<F: Fold>(vault: &mut Vault, fold: F) {
+    if let Ok(mut view) = View::load(vault, fold)
+        && view.is_behind()
+    {
+        view.save(vault).ok();
     }
 }

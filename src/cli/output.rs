@@ -103,8 +103,9 @@ fn wrapped_line(line: &str, columns: usize) -> String {
     for piece in line.split_inclusive(' ') {
         let wide = width(piece.trim_end_matches(' '));
         let end = out.trim_end_matches(' ').len();
-        // What begins a line, or is set in columns, keeps its blanks.
-        if wide > 0 && column + wide > columns && end > 0 && out.len() - end == 1 {
+        // What begins a line keeps its blanks.
+        let begins = end == 0 || out[..end].ends_with('\n');
+        if wide > 0 && column + wide > columns && !begins {
             out.truncate(end);
             out.push('\n');
             out.push_str(&indent);
@@ -120,14 +121,12 @@ fn wrapped_line(line: &str, columns: usize) -> String {
 fn hang(line: &str, columns: usize) -> usize {
     let (mut found, mut at) = (None, 0);
     while let Some(run) = line[at..].find("  ") {
-        let blanks = line[at + run..].trim_start_matches(' ');
-        at = line.len() - blanks.len();
+        let rest = line[at + run..].trim_start_matches(' ');
+        at = line.len() - rest.len();
         let column = width(&line[..at]);
-        let behind = !blanks.is_empty() && column <= columns / 2;
-        found = if behind {
-            Some(column)
-        } else {
-            found.or(Some(4))
+        found = match column <= columns / 2 && !rest.is_empty() {
+            true => Some(column),
+            false => found.max(Some(4)),
         };
     }
     found.unwrap_or(0)
@@ -141,12 +140,18 @@ fn width(text: &str) -> usize {
     plain + behind.map(|(_, rest)| rest.width()).sum::<usize>()
 }
 
+/// A line for stderr as it stands on the screen.
+pub(super) fn laid_out(text: &str) -> String {
+    let line = harmless(text);
+    match stderr_is_terminal() {
+        true => wrapped(&line, stderr_columns()),
+        false => line,
+    }
+}
+
 /// Writes one line to stderr; there is nobody to tell if that fails.
 pub(super) fn complain(text: &str) {
-    let mut line = harmless(text);
-    if stderr_is_terminal() {
-        line = wrapped(&line, stderr_columns());
-    }
+    let mut line = laid_out(text);
     line.push('\n');
     io::stderr().lock().write_all(line.as_bytes()).ok();
 }
@@ -247,8 +252,8 @@ mod tests {
         assert_eq!(wrapped("one two", 7), "one two");
         assert_eq!(wrapped("a\nbb cc", 4), "a\nbb\ncc");
         assert_eq!(
-            wrapped("  /x        does it so", 14),
-            "  /x        does\n   it so"
+            wrapped("  /x        does it so", 17),
+            "  /x        does\n    it so"
         );
         assert_eq!(wrapped("  /x  does it so", 12), "  /x  does\n      it so");
         assert_eq!(
@@ -258,6 +263,10 @@ mod tests {
         assert_eq!(wrapped("verylongword", 4), "verylongword");
         assert_eq!(wrapped("日本 語", 4), "日本\n語");
         assert_eq!(wrapped("", 4), "");
+        assert_eq!(
+            wrapped("ab  verylongword c", 8),
+            "ab\n    verylongword\n    c"
+        );
         let bold = "\x1b[1mone\x1b[0m two";
         assert_eq!(wrapped(bold, 7), bold);
     }

@@ -206,7 +206,7 @@ fn its_commands_do_what_help_says() {
     terminal.wait_for("Answered.");
     terminal.wait_for(PROMPT);
     terminal.type_line("/why");
-    terminal.wait_for("1 messages of this conversation");
+    terminal.wait_for("1 message of this conversation");
     terminal.wait_for(PROMPT);
     let id = home.json(["memory", "list"])[0]["id"]
         .as_str()

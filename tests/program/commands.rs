@@ -137,7 +137,7 @@ fn a_search_in_the_chat_finds_and_opens_a_hit() {
         "{}",
         terminal.screen()
     );
-    say(&mut terminal, "/show 9", "there is no such hit");
+    say(&mut terminal, "/show 9", "the last search has no hit");
     say(&mut terminal, "/search zebra", "Nothing was found.");
     say(
         &mut terminal,

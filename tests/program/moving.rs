@@ -296,7 +296,7 @@ fn what_was_imported_is_in_the_index_and_a_person_sees_how_far_it_is() {
     let log = home.secret_file("session_log.jsonl", session_log(10_100));
     let import = home.bare(["import"]).env("AGENT_PASSPHRASE", PASSPHRASE);
     let mut terminal = Terminal::start_sized(import.arg(&log), (24, 40));
-    terminal.wait_for("10100 messages");
+    terminal.wait_for("10100");
     terminal.wait_for("\rbuilding the index ");
     terminal.wait_for("100 %\r\u{1b}[K");
     assert!(!terminal.screen().contains("building"));

@@ -24,7 +24,7 @@ use super::first;
 use super::history::local;
 use super::meaning;
 use super::memory::learn::{self, Left};
-use super::output::{complain, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
+use super::output::{complain, laid_out, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
 use super::reply::{self, Display};
 use super::secret_input::{ask_hidden, has_terminal};
 use super::shell::{Shell, now};
@@ -285,7 +285,7 @@ impl Chatting {
                 Err(RecvTimeoutError::Disconnected) => return Line::End,
             }
             if let Some(line) = self.look() {
-                editor.print_above(&line);
+                editor.print_above(&laid_out(&line));
             }
             if minutes > 0 && self.session.is_some() && since.elapsed() >= idle {
                 self.lock();
