@@ -111,10 +111,6 @@ pub(super) enum Command {
     /// The process that holds the vault open; started by `unlock`
     #[command(hide = true)]
     KeeperServe(UnlockArgs),
-    /// The text of the PDF on standard input; started to read an attachment
-    #[cfg(feature = "pdf")]
-    #[command(hide = true)]
-    PdfText,
     /// What can be known without the passphrase
     Status,
     /// Check every byte of the vault

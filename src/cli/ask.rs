@@ -20,7 +20,6 @@ use super::talk::{self, Answered};
 use crate::chat::{Answer, ChatError, Opening, Session};
 use crate::model::{Block, Id, MemoryOp, Stop, Surface, Text, Usage};
 use crate::provider::Why;
-use crate::vault::ProviderKeys;
 
 /// An answer as `--json` shows it, and the last line of `--stream-json`.
 #[derive(Serialize)]
@@ -54,13 +53,8 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
         return dry_run::show(&shell, &args.talk, Bundle { content, images });
     }
     let settings = talk::settings(&shell, &args.talk, Surface::Ask);
-    let (mut session, keys) = if args.talk.with_memory {
-        let mut vault = shell.open_to_look()?;
-        let keys = vault.provider_keys()?;
-        let session = talk::incognito_on(&shell, vault, settings, &args.talk)?;
-        (session, keys)
-    } else if args.talk.incognito {
-        (talk::incognito(settings)?, ProviderKeys::default())
+    let (mut session, keys) = if args.talk.incognito || args.talk.with_memory {
+        talk::unkept(&shell, settings, &args.talk, args.talk.with_memory)?
     } else {
         let mut vault = shell.open_to_write()?;
         let keys = vault.provider_keys()?;
@@ -73,11 +67,7 @@ pub(super) fn run(shell: Shell, args: AskArgs) -> Result<ExitCode, Failure> {
     talk::take_role(&mut session, &args.talk)?;
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     if shell.global.verbose || chosen.why == Why::NothingConfigured {
-        let name = format!("{}/{}", chosen.provider.name(), chosen.model);
-        shell.note(&format!(
-            "(answered by {})",
-            name.replace("offline/offline", "offline")
-        ));
+        shell.note(&format!("(answered by {})", chosen.name()));
     }
     if !args.talk.incognito || args.talk.with_memory {
         let circumstances = Circumstances {

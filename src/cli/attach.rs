@@ -8,11 +8,12 @@ use base64::Engine;
 
 use super::failure::Failure;
 use super::output::one_line;
+use super::pdf;
 use crate::model::{Attachment, Block, Id, Text, Timestamp};
 
 const BYTES_MAX: usize = 8 << 20;
 /// A PDF may be longer than its text.
-const READ_BYTES_MAX: usize = 32 << 20;
+const PDF_BYTES_MAX: usize = 32 << 20;
 /// What every provider takes, in base64.
 const IMAGE_BYTES_MAX: usize = 5 << 20;
 
@@ -91,11 +92,14 @@ fn read(path: &Path) -> Result<File, Failure> {
     };
     let file = std::fs::File::open(path).map_err(|_| fail("it cannot be opened"))?;
     let mut bytes = Vec::new();
-    file.take(READ_BYTES_MAX as u64 + 1)
+    file.take(PDF_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| fail("it cannot be read"))?;
     if bytes.starts_with(b"%PDF-") {
-        return pdf(bytes).map(File::Text).map_err(fail);
+        return match bytes.len() > PDF_BYTES_MAX {
+            true => Err(fail("it is longer than 32 MiB")),
+            false => pdf::text(bytes, BYTES_MAX).map(File::Text).map_err(fail),
+        };
     }
     if bytes.len() > BYTES_MAX {
         return Err(fail("it is longer than 8 MiB"));
@@ -108,19 +112,6 @@ fn read(path: &Path) -> Result<File, Failure> {
             Err(_) => Err(fail("it is neither text in UTF-8 nor a picture")),
         },
     }
-}
-
-#[cfg(feature = "pdf")]
-fn pdf(bytes: Vec<u8>) -> Result<Text, &'static str> {
-    match bytes.len() > READ_BYTES_MAX {
-        true => Err("it is longer than 32 MiB"),
-        false => super::pdf::text(bytes, BYTES_MAX),
-    }
-}
-
-#[cfg(not(feature = "pdf"))]
-fn pdf(_: Vec<u8>) -> Result<Text, &'static str> {
-    Err("it is a PDF, and this build reads none: its crate is left out")
 }
 
 /// The pictures that models take, told by their first bytes.

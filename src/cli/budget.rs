@@ -33,7 +33,7 @@ pub(super) fn obtain(
     let size = composed.window_tokens + composed.standing_tokens + composed.recalled_tokens;
     let max = shell.config.large_request_tokens as usize;
     if max > 0 && size > max {
-        let model = format!("{}/{}", chosen.provider.name(), chosen.model);
+        let model = chosen.name();
         let input = Tokens {
             input: size as u64,
             ..Tokens::default()

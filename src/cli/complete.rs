@@ -256,21 +256,16 @@ fn items(shell: &Shell) -> Vec<Offer> {
 }
 
 fn profiles(shell: &Shell) -> Vec<Offer> {
-    profile::names(shell)
-        .map(|name| (name, String::new()))
-        .collect()
+    talk::bare(profile::names(shell))
 }
 
 fn providers(shell: &Shell) -> Vec<Offer> {
     let usual = ["anthropic", "openai", "ollama"].map(str::to_owned);
-    let configured = shell.config.providers.keys().cloned();
-    let mut names: Vec<String> = usual.into_iter().chain(configured).collect();
-    names.sort();
-    names.dedup();
-    names
-        .into_iter()
-        .map(|name| (name, String::new()))
-        .collect()
+    talk::bare(
+        usual
+            .into_iter()
+            .chain(shell.config.providers.keys().cloned()),
+    )
 }
 
 fn settings(_: &Shell) -> Vec<Offer> {

@@ -11,10 +11,8 @@ use super::failure::Failure;
 use super::output::{print_json, print_json_line, print_line};
 use super::shell::{Shell, now};
 use super::talk;
-use crate::chat::Session;
 use crate::model::Surface;
 use crate::provider::{DEFAULT_MODEL, Preview};
-use crate::vault::ProviderKeys;
 
 /// A request as `--json` shows it.
 #[derive(Serialize)]
@@ -27,7 +25,9 @@ struct Shape<'a> {
 
 /// Goes the way of a question up to where it would be sent.
 pub(super) fn show(shell: &Shell, talk: &Talk, bundle: Bundle) -> Result<ExitCode, Failure> {
-    let (mut session, keys) = open(shell, talk)?;
+    let settings = talk::settings(shell, talk, Surface::Ask);
+    let reads = talk.with_memory || !talk.incognito;
+    let (mut session, keys) = talk::unkept(shell, settings, talk, reads)?;
     talk::take_role(&mut session, talk)?;
     let chosen = talk::choose(shell, talk.model.as_deref(), &keys)?;
     let provider = chosen.provider.as_ref();
@@ -49,17 +49,6 @@ pub(super) fn show(shell: &Shell, talk: &Talk, bundle: Bundle) -> Result<ExitCod
     }
     print(shell, &preview)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A session that reads the vault and has no way to write to it.
-fn open(shell: &Shell, talk: &Talk) -> Result<(Session, ProviderKeys), Failure> {
-    let settings = talk::settings(shell, talk, Surface::Ask);
-    if talk.incognito && !talk.with_memory {
-        return Ok((talk::incognito(settings)?, ProviderKeys::default()));
-    }
-    let mut vault = shell.open_to_look()?;
-    let keys = vault.provider_keys()?;
-    Ok((talk::incognito_on(shell, vault, settings, talk)?, keys))
 }
 
 fn print(shell: &Shell, preview: &Preview) -> Result<(), Failure> {

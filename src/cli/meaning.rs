@@ -147,13 +147,10 @@ impl Embedder for ByServer {
     }
 }
 
-/// Has a sitting find by meaning too, if a model is named and may be shown words. Why it does not
-/// is told, and nothing else fails by it.
+/// Has a sitting find by meaning too, if a model is named and may be shown words.
 pub(super) fn attach(shell: &Shell, session: &mut Session, keys: &ProviderKeys) {
-    match allowed(shell, &session.buffer.fold, keys) {
-        Ok(Some(load)) => session.understand_with(load),
-        Ok(None) => {}
-        Err(error) => shell.note(&format!("warning: nothing is found by meaning: {error}")),
+    if let Some(load) = load(shell, &session.buffer.fold, keys) {
+        session.understand_with(load);
     }
 }
 
@@ -168,12 +165,18 @@ pub(super) fn attach_to(
     }
     let keys = vault.provider_keys()?;
     let buffer = View::load(vault, Buffer::default())?;
-    match allowed(shell, &buffer.fold, &keys) {
-        Ok(Some(load)) => recall.understand_with(load),
-        Ok(None) => {}
-        Err(error) => shell.note(&format!("warning: nothing is found by meaning: {error}")),
+    if let Some(load) = load(shell, &buffer.fold, &keys) {
+        recall.understand_with(load);
     }
     Ok(())
+}
+
+/// The model, if one is named. Why there is none all the same is told, and nothing else fails by it.
+fn load(shell: &Shell, buffer: &Buffer, keys: &ProviderKeys) -> Option<Load> {
+    allowed(shell, buffer, keys).unwrap_or_else(|error| {
+        shell.note(&format!("warning: nothing is found by meaning: {error}"));
+        None
+    })
 }
 
 fn allowed(shell: &Shell, buffer: &Buffer, keys: &ProviderKeys) -> Result<Option<Load>, Failure> {

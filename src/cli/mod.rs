@@ -34,7 +34,6 @@ mod memory_args;
 mod mend;
 mod output;
 mod passphrase;
-#[cfg(feature = "pdf")]
 mod pdf;
 mod plain_file;
 mod profile;
@@ -86,11 +85,8 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(error),
     };
-    match &cli.command {
-        Some(Command::Ask(ask)) => cli.global.json |= ask.stream_json,
-        #[cfg(feature = "pdf")]
-        Some(Command::PdfText) => return pdf::serve(),
-        _ => {}
+    if let Some(Command::Ask(ask)) = &cli.command {
+        cli.global.json |= ask.stream_json;
     }
     let json = cli.global.json;
     let shell = match &cli.command {
@@ -148,9 +144,6 @@ fn dispatch(shell: Shell, command: Option<Command>) -> Result<ExitCode, Failure>
         Some(Command::Unlock(args)) => keeper::unlock(&shell, &args),
         Some(Command::Lock) => keeper::lock(&shell),
         Some(Command::KeeperServe(args)) => keeper::serve(&shell, &args),
-        // It was answered before there was a shell: it is given no home.
-        #[cfg(feature = "pdf")]
-        Some(Command::PdfText) => Ok(pdf::serve()),
         Some(Command::Status) => status::status(&shell),
         Some(Command::Verify(args)) => status::verify(shell, &args),
         Some(Command::Repair) => mend::repair(&shell),

@@ -1,5 +1,7 @@
 //! What `ask` and `chat` have in common: settings, the session, one turn on the terminal.
 
+use std::collections::BTreeSet;
+
 use super::args::Talk;
 use super::budget;
 use super::compaction;
@@ -104,19 +106,31 @@ pub(super) fn model_names(shell: &Shell) -> Vec<(String, String)> {
         let model = settings.model.as_ref();
         model.map_or_else(|| name.clone(), |model| format!("{name}/{model}"))
     });
-    let mut names: Vec<String> = ["offline", "anthropic", "openai", "ollama"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(named)
-        .chain(shell.config.model.clone())
-        .chain(priced)
-        .collect();
-    names.sort();
-    names.dedup();
-    names
-        .into_iter()
-        .map(|name| (name, String::new()))
-        .collect()
+    let usual = ["offline", "anthropic", "openai", "ollama"].map(str::to_owned);
+    let configured = named.chain(shell.config.model.clone());
+    bare(usual.into_iter().chain(configured).chain(priced))
+}
+
+/// Names to choose from, each once and in order, of which nothing more is known.
+pub(super) fn bare(names: impl Iterator<Item = String>) -> Vec<(String, String)> {
+    let names: BTreeSet<String> = names.collect();
+    let alone = |name| (name, String::new());
+    names.into_iter().map(alone).collect()
+}
+
+/// A session that is kept nowhere: on what the vault holds if it `reads`, else on nothing.
+pub(super) fn unkept(
+    shell: &Shell,
+    settings: Settings,
+    talk: &Talk,
+    reads: bool,
+) -> Result<(Session, ProviderKeys), Failure> {
+    if !reads {
+        return Ok((incognito(settings)?, ProviderKeys::default()));
+    }
+    let mut vault = shell.open_to_look()?;
+    let keys = vault.provider_keys()?;
+    Ok((incognito_on(shell, vault, settings, talk)?, keys))
 }
 
 /// A session that is kept nowhere and knows what the vault holds. What the options name is gone on

@@ -30,6 +30,21 @@ pub struct Chosen {
     pub why: Why,
 }
 
+impl Chosen {
+    /// The model as people name it: `provider/model`, or `offline`, which has none.
+    pub fn name(&self) -> String {
+        match self.is_offline() {
+            true => Offline::NAME.to_owned(),
+            false => format!("{}/{}", self.provider.name(), self.model),
+        }
+    }
+
+    /// Whether no model answers.
+    pub fn is_offline(&self) -> bool {
+        self.provider.name() == Offline::NAME
+    }
+}
+
 /// What the choice rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {

@@ -347,3 +347,15 @@ fn the_text_of_a_pdf_goes_before_the_question() {
     }
     assert_eq!(server.asked().len(), 1);
 }
+
+#[test]
+fn a_program_alone_says_what_reads_pdfs() {
+    let mut home = Home::with_vault();
+    home.takes_the_program_alone();
+    let path = home.path("letter.pdf");
+    std::fs::write(&path, pdf(b"BT ET")).unwrap();
+    let ask = home.agent(["ask", "what does it say?", "-a"]).arg(&path);
+    ask.run()
+        .expect_code(1)
+        .expect_stderr("agent-pdf, which is to lie beside this one");
+}

@@ -70,10 +70,7 @@ impl Home {
         let mut home = Home::new();
         if rustix::process::geteuid().is_root() {
             // Where the program was built may be out of a plain user's reach.
-            let copy = home.path("agent-program");
-            fs::copy(&home.program, &copy).unwrap();
-            fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-            home.program = copy;
+            home.takes_the_program_alone();
             home.user = Some(NOBODY);
             for path in [
                 home.root().to_owned(),
@@ -85,6 +82,14 @@ impl Home {
         }
         home.agent(["init"]).args(LIGHT).run().expect_code(0);
         home
+    }
+
+    /// Runs a copy of the program from now on, with nothing beside it.
+    pub fn takes_the_program_alone(&mut self) {
+        let copy = self.path("agent-program");
+        fs::copy(&self.program, &copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+        self.program = copy;
     }
 
     /// With chats that are not looked through at their end, so that a scripted server is asked only

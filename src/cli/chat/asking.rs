@@ -24,7 +24,7 @@ impl Chatting {
             .provider
             .host()
             .map_or(String::new(), |h| format!(" at {h}"));
-        complain(&format!("{}{host}", self.model_name()));
+        complain(&format!("{}{host}", self.chosen.name()));
         Ok(Outcome::Go)
     }
 

@@ -87,13 +87,11 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     let mut shell = shell;
     let settings = talk::settings(&shell, &args.talk, Surface::Chat);
     let mut claim = None;
-    let (session, keys, store) = if args.talk.with_memory {
-        let mut vault = shell.open_to_look()?;
-        let keys = vault.provider_keys()?;
-        let session = talk::incognito_on(&shell, vault, settings, &args.talk)?;
-        (session, keys, Some(shell.store()?))
-    } else if args.talk.incognito {
-        (talk::incognito(settings)?, ProviderKeys::default(), None)
+    let (session, keys, store) = if args.talk.incognito || args.talk.with_memory {
+        let reads = args.talk.with_memory;
+        let (session, keys) = talk::unkept(&shell, settings, &args.talk, reads)?;
+        let store = reads.then(|| shell.store()).transpose()?;
+        (session, keys, store)
     } else {
         let mut vault = open_or_make(&mut shell)?;
         let keys = vault.provider_keys()?;
@@ -193,11 +191,6 @@ fn is_missing(failure: &Failure) -> bool {
 }
 
 impl Chatting {
-    fn model_name(&self) -> String {
-        let name = format!("{}/{}", self.chosen.provider.name(), self.chosen.model);
-        name.replace("offline/offline", "offline")
-    }
-
     fn greet(&mut self) {
         let mut lines = Vec::new();
         let host = self.chosen.provider.host().map_or_else(
@@ -210,7 +203,7 @@ impl Chatting {
             Why::SealedKey(_) => ", with the key sealed in the vault".to_owned(),
             Why::NothingConfigured => ", since no model is configured".to_owned(),
         };
-        lines.push(format!("Talking to {}, {host}{why}.", self.model_name()));
+        lines.push(format!("Talking to {}, {host}{why}.", self.chosen.name()));
         let reads = match self.args.talk.with_memory {
             true => "what is remembered is read, and ",
             false => "",

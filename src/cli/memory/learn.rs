@@ -19,7 +19,7 @@ use crate::chat::{
 use crate::config::When;
 use crate::memory::{Change, diff};
 use crate::model::{Id, Status, Surface};
-use crate::provider::{Chosen, Offline, is_local_host};
+use crate::provider::{Chosen, is_local_host};
 use crate::store::Store;
 use crate::vault::ProviderKeys;
 
@@ -50,7 +50,7 @@ pub(super) fn model(
         .as_deref()
         .or(shell.config.memory.model.as_deref());
     let chosen = talk::choose(shell, named, keys)?;
-    if chosen.provider.name() == Offline::NAME {
+    if chosen.is_offline() {
         return Err(Failure::NeedsModel);
     }
     let circumstances = Circumstances {
@@ -275,9 +275,7 @@ pub(in super::super) fn at_the_end(
         .transpose();
     let Ok(other) = other else { return };
     let chosen = other.as_ref().unwrap_or(chosen);
-    if chosen.provider.name() == Offline::NAME
-        || !consent::is_given(shell, session, chosen.provider.as_ref())
-    {
+    if chosen.is_offline() || !consent::is_given(shell, session, chosen.provider.as_ref()) {
         return;
     }
     if left == Left::Interrupted {

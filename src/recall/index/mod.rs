@@ -259,6 +259,12 @@ impl Index {
             return Err(ShelfError::Conflict.into());
         }
         self.remove_unnamed()?;
+        let passages_max = match merging {
+            Merging::Small => 1 << 14,
+            Merging::All => SEGMENT_PASSAGES_MAX,
+        };
+        let passages = |one: &Named| u64::from(one.passages);
+        let due_now = |named: &[Named]| due(named, passages_max.into(), passages);
         let mut named: Vec<Named> = self.named().collect();
         if self.overlay.contents().passages > 0 {
             let file = self.shelf.write(&seal_volatile(&self.overlay))?;
@@ -269,11 +275,11 @@ impl Index {
         }
         if named.len() == self.segments.len()
             && self.seq == self.sealed_at.0
-            && due(&named, merging).is_none()
+            && due_now(&named).is_none()
         {
             return Ok(true);
         }
-        while let Some(range) = due(&named, merging) {
+        while let Some(range) = due_now(&named) {
             let merged = self.merge(&named[range.clone()])?;
             named.splice(range, [merged]);
         }
@@ -379,27 +385,17 @@ impl Index {
     }
 }
 
-/// The next adjacent files to join: the last ones of a size, if there are enough of them.
-fn due(named: &[Named], merging: Merging) -> Option<Range<usize>> {
-    let passages_max = match merging {
-        Merging::Small => 1 << 14,
-        Merging::All => SEGMENT_PASSAGES_MAX,
-    };
-    let tier = |named: &Named| named.passages.max(1).ilog2() / 2;
-    let mut end = named.len();
+/// The next adjacent files to join: the last ones of a size, if there are enough of them and they
+/// come to no more than `most` in what `measure` counts.
+fn due(files: &[Named], most: u64, measure: impl Fn(&Named) -> u64) -> Option<Range<usize>> {
+    let tier = |file: &Named| file.passages.max(1).ilog2() / 2;
+    let mut end = files.len();
     while end > 0 {
-        let of = tier(&named[end - 1]);
-        let alike = named[..end]
-            .iter()
-            .rev()
-            .take_while(|one| tier(one) <= of)
-            .count();
-        let start = end - alike;
-        let sum: u64 = named[start..end]
-            .iter()
-            .map(|one| u64::from(one.passages))
-            .sum();
-        if alike >= MERGED_AT_ONCE && sum <= u64::from(passages_max) {
+        let of = tier(&files[end - 1]);
+        let before = files[..end].iter().rev();
+        let start = end - before.take_while(|one| tier(one) <= of).count();
+        let sum: u64 = files[start..end].iter().map(&measure).sum();
+        if end - start >= MERGED_AT_ONCE && sum <= most {
             return Some(start..end);
         }
         end = start;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use super::manifest::Named;
-use super::{Index, MERGED_AT_ONCE};
+use super::{Index, due};
 use crate::recall::RecallError;
 use crate::recall::meaning::{DIMENSIONS_MAX, MODEL_BYTES_MAX, Meaning, Vector};
 use crate::recall::segment::Opened;
@@ -76,23 +76,6 @@ impl Vectors {
             base = end;
         }
         Ok(())
-    }
-
-    /// The next adjacent files to join: the last ones of a size, if there are enough of them.
-    fn due(&self) -> Option<Range<usize>> {
-        let tier = |named: &Named| named.passages.max(1).ilog2() / 2;
-        let mut end = self.files.len();
-        while end > 0 {
-            let of = tier(&self.files[end - 1]);
-            let before = self.files[..end].iter().rev();
-            let start = end - before.take_while(|one| tier(one) <= of).count();
-            let size: u64 = self.files[start..end].iter().map(|one| one.file.size).sum();
-            if end - start >= MERGED_AT_ONCE && size <= FILE_BYTES_MAX {
-                return Some(start..end);
-            }
-            end = start;
-        }
-        None
     }
 }
 
@@ -210,7 +193,7 @@ impl Index {
                     passages: rows,
                 });
             }
-            while let Some(range) = of.due() {
+            while let Some(range) = due(&of.files, FILE_BYTES_MAX, |named| named.file.size) {
                 let merged = self.merge_rows(&of.files[range.clone()])?;
                 of.files.splice(range, [merged]);
             }
