@@ -58,27 +58,39 @@ impl Recall {
     /// Opens the sealed index, or starts it anew where it is missing, damaged or of another log.
     /// None where nothing is kept.
     pub fn open(log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+        Recall::open_telling(log, &mut |_| {})
+    }
+
+    /// The same; `tell` hears, again and again, up to which record of the log it has come.
+    pub fn open_telling(
+        log: &mut dyn Log,
+        tell: &mut dyn FnMut(u64),
+    ) -> Result<Option<Self>, ChatError> {
         let Some(shelf) = shelf_of(log) else {
             return Ok(None);
         };
         match Index::open(shelf, CACHE_CHUNKS) {
-            Ok(index) if stands(&index, log)? => Recall::forward(index, log),
-            Ok(_) => Recall::rebuild(log),
-            Err(error) if is_past(&error) => Recall::rebuild(log),
+            Ok(index) if stands(&index, log)? => Recall::forward(index, log, tell),
+            Ok(_) => Recall::rebuild(log, tell),
+            Err(error) if is_past(&error) => Recall::rebuild(log, tell),
             Err(other) => Err(other.into()),
         }
     }
 
-    fn rebuild(log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+    fn rebuild(log: &mut dyn Log, tell: &mut dyn FnMut(u64)) -> Result<Option<Self>, ChatError> {
         let Some(shelf) = shelf_of(log) else {
             return Ok(None);
         };
-        Recall::forward(Index::rebuild(shelf, CACHE_CHUNKS)?, log)
+        Recall::forward(Index::rebuild(shelf, CACHE_CHUNKS)?, log, tell)
     }
 
     /// Brings what was opened to the end of the log. Files that prove damaged under way are passed
     /// over by building anew, once.
-    fn forward(index: Index, log: &mut dyn Log) -> Result<Option<Self>, ChatError> {
+    fn forward(
+        index: Index,
+        log: &mut dyn Log,
+        tell: &mut dyn FnMut(u64),
+    ) -> Result<Option<Self>, ChatError> {
         let epoch = log.epoch();
         let rebuilt = index.seq() == 0;
         let mut recall = Recall {
@@ -86,9 +98,11 @@ impl Recall {
             epoch,
             understanding: Understanding::default(),
         };
-        match recall.read_on(log) {
+        match recall.read_on(log, tell) {
             Ok(()) => Ok(Some(recall)),
-            Err(ChatError::Recall(error)) if is_past(&error) && !rebuilt => Recall::rebuild(log),
+            Err(ChatError::Recall(error)) if is_past(&error) && !rebuilt => {
+                Recall::rebuild(log, tell)
+            }
             Err(other) => Err(other),
         }
     }
@@ -99,9 +113,9 @@ impl Recall {
         if log.epoch() != self.epoch {
             self.replace(Recall::open(log)?);
         }
-        match self.read_on(log) {
+        match self.read_on(log, &mut |_| {}) {
             Err(ChatError::Recall(error)) if is_past(&error) => {
-                self.replace(Recall::rebuild(log)?);
+                self.replace(Recall::rebuild(log, &mut |_| {})?);
                 Ok(())
             }
             other => other,
@@ -128,21 +142,22 @@ impl Recall {
         };
         let again = match error {
             RecallError::Shelf(ShelfError::Missing) => Recall::open(log)?,
-            _ => Recall::rebuild(log)?,
+            _ => Recall::rebuild(log, &mut |_| {})?,
         };
         self.replace(again);
         match question(&self.index, log) {
             // Opened, and damaged where opening does not look.
             Err(ChatError::Recall(error)) if is_past(&error) => {
-                self.replace(Recall::rebuild(log)?);
+                self.replace(Recall::rebuild(log, &mut |_| {})?);
                 question(&self.index, log)
             }
             other => other,
         }
     }
 
-    fn read_on(&mut self, log: &mut dyn Log) -> Result<(), ChatError> {
+    fn read_on(&mut self, log: &mut dyn Log, tell: &mut dyn FnMut(u64)) -> Result<(), ChatError> {
         loop {
+            tell(self.index.seq());
             let batch = log.read(self.index.seq())?;
             let Some(last) = batch.last().map(|entry| entry.position()) else {
                 return Ok(());

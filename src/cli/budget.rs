@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::failure::Failure;
 use super::output::{complain, stdin_is_terminal};
 use super::reply::{count, dollars, tokens};
-use super::secret_input::{ask_key, has_terminal};
+use super::secret_input::{has_terminal, is_sure};
 use super::shell::{Shell, now};
 use crate::chat::{Composed, Ledger, Session};
 use crate::config::Tokens;
@@ -67,8 +67,8 @@ fn ask(what: &str) -> Result<(), Failure> {
     if !has_terminal() || !stdin_is_terminal() {
         return Ok(());
     }
-    match ask_key("Send it? [y/N] ", "yn", 'n')? {
-        'y' => Ok(()),
-        _ => Err(Failure::NotSent),
+    match is_sure("Send it?")? {
+        true => Ok(()),
+        false => Err(Failure::NotSent),
     }
 }

@@ -66,8 +66,25 @@ pub(super) fn script(kind: clap_complete::Shell) -> Result<ExitCode, Failure> {
     shell
         .write_registration(VARIABLE, "agent", "agent", "agent", &mut script)
         .map_err(Failure::Output)?;
-    print(&String::from_utf8_lossy(&script))?;
+    print(&mended(kind, &String::from_utf8_lossy(&script)))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The script, so that a name with a blank in it is understood and given as the shell writes it.
+fn mended(kind: clap_complete::Shell, script: &str) -> String {
+    use clap_complete::Shell;
+    match kind {
+        Shell::Bash => format!("{script}{}", include_str!("complete.bash")),
+        Shell::Zsh => {
+            let script = script.replace("\"${words[@]}\"", "\"${(@Q)words}\"");
+            format!("{script}{}", include_str!("complete.zsh"))
+        }
+        Shell::Fish => script.replace(
+            "(commandline --current-token)",
+            "(commandline --current-token | string unescape; or commandline --current-token)",
+        ),
+        _ => script.to_owned(),
+    }
 }
 
 /// The command line with the values that its arguments may have just now.

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::output::{complain, stdin_is_terminal};
-use super::secret_input::{ask_key, has_terminal};
+use super::secret_input::{has_terminal, is_sure};
 use super::shell::{Shell, now};
 use crate::chat::{Buffer, Session};
 use crate::memory::detect_secrets;
@@ -86,7 +86,7 @@ pub(super) fn obtain_for(
         return Err(refused());
     }
     complain(&purpose.told(host));
-    let granted = ask_key(&format!("Send to {host} from now on? [y/N] "), "yn", 'n')? == 'y';
+    let granted = is_sure(&format!("Send to {host} from now on?"))?;
     let consent = Consent {
         at: now(),
         host: host.to_owned(),
@@ -126,7 +126,7 @@ pub(super) fn look_for_secrets(provider: &dyn Provider, typed: &str) -> Result<(
         "warning: this looks like {names}, on its way to {host}"
     ));
     let asks = has_terminal() && stdin_is_terminal();
-    match !asks || ask_key("Send it even so? [y/N] ", "yn", 'n')? == 'y' {
+    match !asks || is_sure("Send it even so?")? {
         true => Ok(()),
         false => Err(Failure::KeptBack),
     }

@@ -25,6 +25,9 @@ use crate::vault::{RemoteError, VaultError};
 pub(super) enum Failure {
     #[error(transparent)]
     Chat(#[from] ChatError),
+    /// The passphrase is wrong, and the vault has a recovery code too.
+    #[error(transparent)]
+    HasRecoveryCode(VaultError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -106,7 +109,7 @@ pub(super) enum Failure {
         name: &'static str,
         takes: &'static str,
     },
-    #[error("there is no such hit: search first")]
+    #[error("the last search has no hit of that number")]
     NoSuchHit,
     #[error("this is incognito: nothing is changed in the vault")]
     Incognito,
@@ -206,7 +209,9 @@ struct Report<'a> {
 impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Failure::Chat(ChatError::Vault(error)) => vault_code(error),
+            Failure::Chat(ChatError::Vault(error)) | Failure::HasRecoveryCode(error) => {
+                vault_code(error)
+            }
             Failure::Chat(ChatError::Provider(ProviderError::Config(_))) => 2,
             Failure::Chat(ChatError::Provider(_) | ChatError::Meaning(EmbedError::Model(_))) => 20,
             Failure::Config(ConfigError::Read { .. } | ConfigError::Write { .. }) => 1,
@@ -263,6 +268,15 @@ impl Failure {
         }
     }
 
+    /// What happened, and what to do about it, where something goes on without it.
+    pub(super) fn as_warning(&self) -> String {
+        let what = self.in_one_line();
+        match self.hint() {
+            Some(hint) => format!("warning: {what} ({hint})"),
+            None => format!("warning: {what}"),
+        }
+    }
+
     /// What happened and why, without advice.
     pub(super) fn in_one_line(&self) -> String {
         match self.cause() {
@@ -284,6 +298,7 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Failure::Chat(ChatError::Vault(error)) => return vault_hint(error),
+            Failure::HasRecoveryCode(_) => "a recovery code opens it too: --recovery-code",
             Failure::Chat(ChatError::Provider(error)) => provider_hint(error)?,
             Failure::Chat(ChatError::NoSuchConversation(_)) => "agent history list shows them",
             Failure::Chat(ChatError::AmbiguousConversation { .. }) => "type more of the id",
@@ -295,9 +310,7 @@ impl Failure {
             Failure::Project(error) => error.hint(),
             Failure::Config(ConfigError::UnknownKey { .. }) => "agent config list shows them all",
             Failure::Usage(_) => "agent help shows what there is",
-            Failure::Keeper(KeeperError::OtherVersion | KeeperError::Misunderstood) => {
-                "agent lock ends it; then unlock again"
-            }
+            Failure::Keeper(KeeperError::OtherVersion | KeeperError::Misunderstood) => ANEW,
             Failure::Keeper(KeeperError::UnsafeDirectory(_) | KeeperError::UnsafeSocket(_)) => {
                 "see who made it, and remove it"
             }
@@ -320,6 +333,7 @@ impl Failure {
             Failure::Chat(ChatError::NoSuchRole(_)) => "agent roles list shows them",
             Failure::NeedsScreen => "agent memory list and agent history list print the same",
             Failure::NotOnlyAVault(_) => "agent doctor names what else is there",
+            Failure::NoSuchHit => "/search WORDS lists hits with their numbers",
             Failure::NotSure => "say --yes, or type the profile's name",
             Failure::NoScratch => "write the message at the prompt: Alt-Enter begins a new line",
             Failure::Attachment { what, .. } if what.contains("PDF") => {
@@ -370,6 +384,9 @@ impl Failure {
     }
 }
 
+/// What to do about a keeper that speaks otherwise.
+const ANEW: &str = "agent lock ends it; then agent unlock starts one of this version";
+
 fn vault_code(error: &VaultError) -> u8 {
     match error {
         VaultError::NoVault => 10,
@@ -415,7 +432,7 @@ fn vault_hint(error: &VaultError) -> Option<String> {
         VaultError::HeaderDamaged { .. } => {
             "agent repair puts back the copy of the header, with your passphrase"
         }
-        VaultError::WrongPassphrase => "a recovery code opens it too: --recovery-code",
+        VaultError::WrongPassphrase => "agent status tells which vault this is, and its ways in",
         VaultError::SlotNotGiven { .. } => {
             "give its secret on a terminal, or let it go with --drop-slot ID; nothing was changed"
         }
@@ -434,7 +451,7 @@ fn vault_hint(error: &VaultError) -> Option<String> {
         VaultError::Remote(RemoteError::Unanswered) => {
             "look whether it is there before you run the command again"
         }
-        VaultError::Remote(RemoteError::Misunderstood) => "agent lock ends it; then unlock again",
+        VaultError::Remote(RemoteError::Misunderstood) => ANEW,
         VaultError::RecordTooLong { .. } => "split the text into parts",
         VaultError::Seal(SealError::KdfMemoryLeft { .. } | SealError::KdfAllocation { .. }) => {
             "close other programs, or open the vault on a machine with more memory"
@@ -459,7 +476,9 @@ fn store_hint(error: &StoreError) -> Option<String> {
         }
         StoreError::Locked { holder: None } => "wait for it, or longer with --lock-wait",
         StoreError::NoSpace { .. } => "free some space and run the command again; nothing is lost",
-        StoreError::NotWritable { .. } => "see who may write there, and whether the disk is full",
+        StoreError::NotWritable { .. } => {
+            "see who may write there, and whether the disk can only be read"
+        }
         StoreError::Sync { .. } => {
             "the disk reports a fault: nothing was acknowledged; look at the system log"
         }
@@ -498,4 +517,18 @@ fn provider_hint(error: &ProviderError) -> Option<&'static str> {
         ProviderError::NoSuchAddress { .. } => "see the provider's base_url in agent config list",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keeper_of_another_version_is_told_with_the_way_out() {
+        let told = Failure::from(KeeperError::OtherVersion).as_warning();
+        assert!(
+            told.contains("agent lock") && told.contains("agent unlock"),
+            "{told}"
+        );
+    }
 }

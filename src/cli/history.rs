@@ -8,7 +8,7 @@ use super::args::{HistoryAction, PurgeArgs};
 use super::browse;
 use super::failure::Failure;
 use super::mend;
-use super::output::{harmless, one_line, print_json, print_line};
+use super::output::{harmless, one_line, print, print_json, print_line};
 use super::project;
 use super::shell::{Shell, now};
 use crate::chat::{ChatError, Conversations, FoundConversation, transcript};
@@ -130,11 +130,14 @@ fn list(
             Some(_) => "No conversations of this project yet.",
         });
     }
+    let shown = limit.unwrap_or(usize::MAX);
+    let ids = newest.iter().take(shown).map(|(id, _)| all.short_id(*id));
+    let wide = ids.map(|id| id.len()).max().unwrap_or(0);
     for row in rows {
         let id = all.short_id(row.id);
         let last = local(row.last);
         print_line(&format!(
-            "{id}  {last}  {:>4}  {}{}",
+            "{id:<wide$}  {last}  {:>4}  {}{}",
             row.messages,
             one_line(row.title),
             project::mark(row.project)
@@ -188,8 +191,7 @@ fn print_message(message: &Message) -> Result<(), Failure> {
         ""
     };
     print_line(&format!("── {who}, {}{mark}", local(message.at)))?;
-    print_line(&harmless(message.plain().trim_end()))?;
-    print_line("")
+    print(&format!("{}\n\n", harmless(message.plain().trim_end())))
 }
 
 fn change(

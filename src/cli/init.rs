@@ -11,7 +11,7 @@ use super::args::{InitArgs, KdfArgs};
 use super::failure::Failure;
 use super::output::{complain, print_json, print_line};
 use super::passphrase;
-use super::secret_input::{ask_hidden, ask_key, show_secret};
+use super::secret_input::{ask_hidden, ask_key, is_sure, show_secret};
 use super::shell::{Shell, now};
 use crate::seal::{KdfParams, Passphrase, RecoveryCode};
 use crate::store::{FileStore, Store};
@@ -127,11 +127,8 @@ pub(super) fn ask_twice() -> Result<Passphrase, Failure> {
         }
         let strength = zxcvbn::zxcvbn(&first, &[]);
         complain(&format!("Strength: {}", describe(strength.guesses_log10())));
-        if strength.guesses_log10() < WEAK_LOG10 {
-            let answer = ask_key("Use it even so? [y/N] ", "yn", 'n')?;
-            if answer == 'n' {
-                continue;
-            }
+        if strength.guesses_log10() < WEAK_LOG10 && !is_sure("Use it even so?")? {
+            continue;
         }
         let second = ask_hidden("Once more: ")?;
         if !same(&first, &second) {

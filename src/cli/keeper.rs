@@ -45,7 +45,8 @@ fn minutes(ms: u64) -> String {
 
 pub(super) fn unlock(shell: &Shell, args: &UnlockArgs) -> Result<ExitCode, Failure> {
     let locked = LockedVault::open(shell.store()?, shell.wait())?;
-    let vault = locked.header().vault;
+    let header = locked.header().clone();
+    let vault = header.vault;
     let place = shell.keeper_place(vault);
     place.prepare()?;
     // Whoever names a time wants that time: the keeper is replaced, once the passphrase is right.
@@ -53,7 +54,10 @@ pub(super) fn unlock(shell: &Shell, args: &UnlockArgs) -> Result<ExitCode, Failu
         return tell(shell, keeper::status(&place)?, "already unlocked");
     }
     let secret = shell.handover()?;
-    let status = keeper::start(command(shell, args)?, &secret)?;
+    let status = keeper::start(command(shell, args)?, &secret).map_err(|error| match error {
+        KeeperError::Vault(error) => shell.not_opened(error, &header),
+        other => other.into(),
+    })?;
     if let Some(client) = Client::open(&place, vault, shell.wait())? {
         shell.say_about(client.last_condition());
     }

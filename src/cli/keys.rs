@@ -31,6 +31,8 @@ pub(super) fn run(shell: Shell, action: KeysAction) -> Result<ExitCode, Failure>
             let names: Vec<&str> = keys.names().collect();
             if shell.global.json {
                 print_json(&names)?;
+            } else if names.is_empty() {
+                shell.note("No keys are sealed yet. `agent keys set NAME` seals one.");
             } else {
                 names.into_iter().try_for_each(print_line)?;
             }

@@ -17,7 +17,7 @@ use super::mend;
 use super::output::{complain, one_line, print_json};
 use super::project;
 use super::search::moment;
-use super::secret_input::{ask_key, has_terminal};
+use super::secret_input::{has_terminal, is_sure};
 use super::shell::{Shell, now};
 use crate::chat::UndoWhat;
 use crate::keeper::Opened;
@@ -300,7 +300,7 @@ impl Desk {
             let id = self.view.fold.short_id(*id);
             complain(&format!("{id}  “{}”", one_line(text)));
         }
-        if shown.is_empty() || ask_key("Let this count? [y/N] ", "yn", 'n')? == 'n' {
+        if shown.is_empty() || !is_sure("Let this count?")? {
             self.shell.note("Nothing was approved.");
             return Ok(());
         }

@@ -15,7 +15,7 @@ use super::meaning;
 use super::memory::find_item;
 use super::output::{Meter, one_line, print_json, print_line};
 use super::passphrase;
-use super::secret_input::ask_key;
+use super::secret_input::is_sure;
 use super::shell::{Shell, now};
 use super::status::describe;
 use crate::chat::{Conversations, PurgeTargets};
@@ -320,7 +320,7 @@ pub(super) fn purge_targets(
             "{} items, {} conversations with {} messages will be gone for good.",
             plan.items, plan.conversations, plan.messages
         ));
-        if ask_key("Go on? [y/N] ", "yn", 'n')? == 'n' {
+        if !is_sure("Go on?")? {
             return Err(Failure::Interrupted);
         }
     }

@@ -22,6 +22,7 @@ mod first;
 mod guard;
 mod history;
 mod house_args;
+mod indexing;
 mod init;
 mod keeper;
 mod keys;

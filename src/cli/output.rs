@@ -44,8 +44,13 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     outcome(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Writes one line to stdout.
+/// Writes one line to stdout; on a terminal, broken between words. What has to stay as it is goes
+/// through [`print`].
 pub(super) fn print_line(text: &str) -> Result<(), Failure> {
+    let text = match stdout_is_terminal() {
+        true => wrapped(text, terminal_columns()),
+        false => text.to_owned(),
+    };
     let mut out = io::stdout().lock();
     outcome(
         out.write_all(text.as_bytes())
@@ -84,38 +89,69 @@ pub(super) fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure
     print_json_line(&text)
 }
 
-/// Breaks lines between words, where a terminal would break them within one.
-fn wrapped(text: &str, columns: usize) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
+/// Breaks lines between words, where a terminal would break them within one. What is set in
+/// columns, two blanks apart, goes on below its last column if that leaves it room.
+pub(super) fn wrapped(text: &str, columns: usize) -> String {
+    let lines = text.split('\n').map(|line| wrapped_line(line, columns));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str, columns: usize) -> String {
+    let indent = " ".repeat(hang(line, columns));
+    let mut out = String::with_capacity(line.len() + 8);
     let mut column = 0;
-    for piece in text.split_inclusive(['\n', ' ']) {
-        let word = piece.trim_end_matches(['\n', ' ']);
-        let wide = word.width();
-        let fits = column + wide <= columns;
-        if !fits && column > 0 && out.ends_with(' ') && !out.trim_end_matches(' ').is_empty() {
-            let end = out.trim_end_matches(' ').len();
-            // What begins a line, or is set in columns, keeps its blanks.
-            if out.len() - end == 1 {
-                out.truncate(end);
-                out.push('\n');
-                column = 0;
-            }
+    for piece in line.split_inclusive(' ') {
+        let wide = width(piece.trim_end_matches(' '));
+        let end = out.trim_end_matches(' ').len();
+        // What begins a line keeps its blanks.
+        let begins = end == 0 || out[..end].ends_with('\n');
+        if wide > 0 && column + wide > columns && !begins {
+            out.truncate(end);
+            out.push('\n');
+            out.push_str(&indent);
+            column = indent.len();
         }
         out.push_str(piece);
-        column = match piece.ends_with('\n') {
-            true => 0,
-            false => column + piece.width(),
-        };
+        column += width(piece);
     }
     out
 }
 
+/// How far the second line of one that is broken is set in: to the last column of its first half.
+fn hang(line: &str, columns: usize) -> usize {
+    let (mut found, mut at) = (None, 0);
+    while let Some(run) = line[at..].find("  ") {
+        let rest = line[at + run..].trim_start_matches(' ');
+        at = line.len() - rest.len();
+        let column = width(&line[..at]);
+        found = match column <= columns / 2 && !rest.is_empty() {
+            true => Some(column),
+            false => found.max(Some(4)),
+        };
+    }
+    found.unwrap_or(0)
+}
+
+/// Columns that a text takes, its colours apart.
+fn width(text: &str) -> usize {
+    let mut parts = text.split("\x1b[");
+    let plain = parts.next().map_or(0, UnicodeWidthStr::width);
+    let behind = parts.filter_map(|part| part.split_once('m'));
+    plain + behind.map(|(_, rest)| rest.width()).sum::<usize>()
+}
+
+/// A line for stderr as it stands on the screen.
+pub(super) fn laid_out(text: &str) -> String {
+    let line = harmless(text);
+    match stderr_is_terminal() {
+        true => wrapped(&line, stderr_columns()),
+        false => line,
+    }
+}
+
 /// Writes one line to stderr; there is nobody to tell if that fails.
 pub(super) fn complain(text: &str) {
-    let mut line = harmless(text);
-    if stderr_is_terminal() {
-        line = wrapped(&line, stderr_columns());
-    }
+    let mut line = laid_out(text);
     line.push('\n');
     io::stderr().lock().write_all(line.as_bytes()).ok();
 }
@@ -172,13 +208,22 @@ impl Meter {
     }
 
     pub(super) fn show(&mut self, done: u64, total: u64) {
-        let percent = done.saturating_mul(100) / total.max(1);
+        let percent = (done.saturating_mul(100) / total.max(1)).min(100);
         if self.shown && percent != self.last {
             self.last = percent;
-            let filled = (percent / 5).min(20) as usize;
-            let (bar, rest) = ("█".repeat(filled), "░".repeat(20 - filled));
-            whisper(&format!("\r{} {bar}{rest} {percent:>3} %", self.what));
+            whisper(&format!("\r{}", self.line(percent, stderr_columns())));
         }
+    }
+
+    /// Never longer than the terminal is wide: what wraps cannot be taken away.
+    fn line(&self, percent: u64, columns: usize) -> String {
+        let width = columns.saturating_sub(self.what.width() + 8).min(20);
+        if width == 0 {
+            return format!("{percent:>3} %");
+        }
+        let filled = percent as usize * width / 100;
+        let (bar, rest) = ("█".repeat(filled), "░".repeat(width - filled));
+        format!("{} {bar}{rest} {percent:>3} %", self.what)
     }
 
     /// Takes the line away.
@@ -207,12 +252,34 @@ mod tests {
         assert_eq!(wrapped("one two", 7), "one two");
         assert_eq!(wrapped("a\nbb cc", 4), "a\nbb\ncc");
         assert_eq!(
-            wrapped("  /x        does it so", 14),
-            "  /x        does\nit so"
+            wrapped("  /x        does it so", 17),
+            "  /x        does\n    it so"
+        );
+        assert_eq!(wrapped("  /x  does it so", 12), "  /x  does\n      it so");
+        assert_eq!(
+            wrapped("01ab  tea  [pinned]", 14),
+            "01ab  tea\n      [pinned]"
         );
         assert_eq!(wrapped("verylongword", 4), "verylongword");
         assert_eq!(wrapped("日本 語", 4), "日本\n語");
         assert_eq!(wrapped("", 4), "");
+        assert_eq!(
+            wrapped("ab  verylongword c", 8),
+            "ab\n    verylongword\n    c"
+        );
+        let bold = "\x1b[1mone\x1b[0m two";
+        assert_eq!(wrapped(bold, 7), bold);
+    }
+
+    #[test]
+    fn a_meter_stays_on_its_line() {
+        let meter = Meter::new("building the index", true);
+        assert_eq!(meter.line(50, 80).width(), 18 + 1 + 20 + 6);
+        assert_eq!(
+            meter.line(50, 40),
+            "building the index ███████░░░░░░░  50 %"
+        );
+        assert_eq!(meter.line(100, 20), "100 %");
     }
 
     #[test]

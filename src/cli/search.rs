@@ -12,12 +12,13 @@ use zeroize::Zeroizing;
 use super::args::{RoleArg, SearchArgs, SearchIn};
 use super::failure::Failure;
 use super::history::{find, local};
+use super::indexing;
 use super::meaning;
 use super::output::{harmless, one_line, print_json, print_line, stdout_is_terminal};
 use super::project;
 use super::shell::{Shell, now};
 use crate::chat::{
-    Buffer, ChatError, Conversations, Found, FoundKind, Recall, Session, SomeConversations, Wanted,
+    Buffer, ChatError, Conversations, Found, FoundKind, Session, SomeConversations, Wanted,
     transcript,
 };
 use crate::keeper::Opened;
@@ -83,7 +84,7 @@ pub(super) fn run(shell: &Shell, args: &SearchArgs) -> Result<ExitCode, Failure>
         conversation,
         ..filter
     };
-    let mut recall = Recall::open(&mut vault)?.expect("what lies on a disk has an index");
+    let mut recall = indexing::open(shell, &mut vault)?.expect("what lies on a disk has an index");
     let mut memory = View::load(&mut vault, Memory::new())?;
     let of = of_project(&mut vault, &memory.fold, args)?;
     let wanted = wanted(args, filter, of.as_ref());
@@ -140,7 +141,7 @@ pub(super) fn within(session: &mut Session, args: &SearchArgs) -> Result<Vec<Sho
             "{}  {}  {}",
             local(found.at),
             who(&found.is),
-            marked(found, Marks("", ""))
+            one_line(&marked(found, Marks("", "")))
         ),
         place: match found.is {
             FoundKind::Message {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Cli, ConfigAction, ModelsArgs};
 use super::editor;
 use super::failure::Failure;
-use super::output::{complain, one_line, print_json, print_line};
+use super::output::{complain, one_line, print, print_json, print_line};
 use super::shell::Shell;
 use super::talk;
 use crate::config::{self, KEYS};
@@ -29,14 +29,16 @@ pub(super) fn config(shell: &Shell, action: ConfigAction) -> Result<ExitCode, Fa
     let path = &shell.paths.config_file;
     match action {
         ConfigAction::Path if shell.global.json => print_json(&json!({ "path": path }))?,
-        ConfigAction::Path => print_line(&path.display().to_string())?,
+        ConfigAction::Path => print(&format!("{}\n", path.display()))?,
         ConfigAction::List => list(shell)?,
         ConfigAction::Get { key } => {
             let value = shell.config.value(&key)?;
             if shell.global.json {
                 print_json(&value)?;
             } else {
-                value.iter().try_for_each(|value| print_line(value))?;
+                value
+                    .iter()
+                    .try_for_each(|value| print(&format!("{value}\n")))?;
             }
         }
         ConfigAction::Set { key, value } => {
@@ -190,7 +192,7 @@ pub(super) fn man(shell: &Shell, dir: Option<&Path>) -> Result<ExitCode, Failure
         clap_mangen::Man::new(command)
             .render(&mut page)
             .map_err(Failure::Output)?;
-        super::output::print(&String::from_utf8_lossy(&page))?;
+        print(&String::from_utf8_lossy(&page))?;
         return Ok(ExitCode::SUCCESS);
     };
     let written = clap_mangen::generate_to(command, dir);

@@ -13,7 +13,7 @@ use super::secret_input::ask_hidden;
 use crate::config::{self, ApiKey, Config, Environment, Paths, Prices};
 use crate::keeper::{Client, Condition, Handover, KeeperError, Opened, Place};
 use crate::model::Timestamp;
-use crate::seal::{RecoveryCode, VaultId, keys_are_locked};
+use crate::seal::{Header, RecoveryCode, Slot, SlotKind, VaultId, keys_are_locked};
 use crate::store::{FileStore, Holder, Store, Wait};
 use crate::vault::{LockedVault, ProviderKeys, Vault, VaultError};
 
@@ -152,9 +152,23 @@ impl Shell {
 
     /// Unlocks what was read with what the options, the environment or the terminal give.
     fn unlock_locked(&self, locked: LockedVault) -> Result<Vault, Failure> {
-        let vault = locked.unlock_with(&self.handover()?.secret())?;
+        let header = locked.header().clone();
+        let opened = locked.unlock_with(&self.handover()?.secret());
+        let vault = opened.map_err(|error| self.not_opened(error, &header))?;
         self.say_unlocked_keys();
         Ok(vault)
+    }
+
+    /// Why a vault did not open, with the other way in if there is one.
+    pub(super) fn not_opened(&self, error: VaultError, header: &Header) -> Failure {
+        let mut kinds = header.slots.iter().map(Slot::kind);
+        let has_code = kinds.any(|kind| kind == SlotKind::RecoveryCode);
+        match error {
+            VaultError::WrongPassphrase if has_code && !self.global.recovery_code => {
+                Failure::HasRecoveryCode(error)
+            }
+            other => other.into(),
+        }
     }
 
     /// What to unlock with.
@@ -232,7 +246,7 @@ impl Shell {
             Ok(found) => Ok(found),
             Err(KeeperError::Vault(error)) => Err(error.into()),
             Err(error) => {
-                self.note(&format!("warning: {error}"));
+                self.note(&Failure::from(error).as_warning());
                 Ok(None)
             }
         }

@@ -78,7 +78,7 @@ fn slot_row((id, kind, label): (String, SlotKind, String)) -> SlotRow {
 fn look(shell: &Shell) -> Result<(Status, bool), Failure> {
     let found = structure(shell.store()?.as_ref())?;
     let keeper = keeper::status(&shell.keeper_place(found.vault)).unwrap_or_else(|error| {
-        shell.note(&format!("warning: {error}"));
+        shell.note(&Failure::from(error).as_warning());
         None
     });
     let wrong = found.findings.iter().any(Finding::is_error);

@@ -6,12 +6,13 @@ use super::args::Talk;
 use super::budget;
 use super::compaction;
 use super::failure::Failure;
+use super::indexing;
 use super::meaning;
 use super::output::one_line;
 use super::project;
 use super::reply::{Display, Stage, Timing};
 use super::shell::{Shell, now, sealed_key};
-use crate::chat::{Answer, Opening, Recall, Session, Settings};
+use crate::chat::{Answer, Opening, Session, Settings};
 use crate::keeper::Opened;
 use crate::memory::Budgets;
 use crate::model::{Id, Surface, Text};
@@ -93,7 +94,7 @@ pub(super) fn session(
     opening: Opening,
 ) -> Result<Session, Failure> {
     // Without an index the chat goes on; it only brings nothing back.
-    let recall = match Recall::open(log.as_mut()) {
+    let recall = match indexing::open(shell, log.as_mut()) {
         Ok(recall) => recall,
         Err(error) => {
             shell.note(&format!("warning: nothing can be recalled: {error}"));

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use super::age_file;
 use super::args::{ExportArgs, ExportFormat, ImportArgs, ImportFrom};
 use super::failure::Failure;
+use super::indexing;
 use super::output::{Meter, complain, one_line, print_json, print_line, stdout_is_terminal};
 use super::plain_file::PlainFile;
 use super::shell::{Shell, now};
@@ -211,7 +212,9 @@ pub(super) fn run_import(shell: &Shell, args: &ImportArgs) -> Result<ExitCode, F
         from_file(&mut vault, args, &options, &mut report)?
     };
     meter.end();
-    say(shell, args, &done)
+    let code = say(shell, args, &done)?;
+    indexing::after_import(shell, &mut vault);
+    Ok(code)
 }
 
 /// Whether the source is copies of the vault: by name, or since it has none of the article's files.

@@ -10,11 +10,11 @@ const SHOWN_CHARS_MAX: usize = 100;
 pub(super) fn lines(composed: &Composed) -> Vec<String> {
     let recalled = &composed.request.notes;
     let mut lines = vec![format!(
-        "The last request held {} messages of this conversation (about {} tokens), {} notes from \
-         memory ({}), {} recalled ({}), instructions ({}) and tools ({}).",
-        composed.window_messages,
+        "The last request held {} of this conversation (about {} tokens), {} from memory ({}), {} \
+         recalled ({}), instructions ({}) and tools ({}).",
+        counted(composed.window_messages, "message"),
         composed.window_tokens,
-        composed.standing.len() + composed.additions.len(),
+        counted(composed.standing.len() + composed.additions.len(), "note"),
         composed.standing_tokens,
         recalled.len(),
         composed.recalled_tokens,
@@ -55,6 +55,11 @@ pub(super) fn lines(composed: &Composed) -> Vec<String> {
         lines.push(format!("  recalled ({day}, {from}): {}", shown(&note.text)));
     }
     lines
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 fn shown(text: &str) -> String {

@@ -48,6 +48,7 @@ impl StoreError {
         let file = file.into();
         // A file that could only be opened for reading does not take a write.
         if source.raw_os_error() == Some(rustix::io::Errno::BADF.raw_os_error()) {
+            let source = io::Error::from(rustix::io::Errno::ACCESS);
             return StoreError::NotWritable { file, source };
         }
         match source.kind() {

@@ -26,6 +26,7 @@ mod roll;
 mod salvage;
 mod scan;
 mod scratch;
+mod shared;
 mod slots;
 mod source;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use rekey::SlotChange;
 pub use repair::{Repaired, RestoredHeader, restore_header};
 pub use rewrite::{LostRecords, Rewritten, Verdict, Why};
 pub use scratch::ScratchLog;
+pub use shared::SharedLog;
 pub use verify::{Finding, Structure, VerifyReport, structure};
 
 pub use crate::seal::Link;

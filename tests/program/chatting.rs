@@ -206,7 +206,7 @@ fn its_commands_do_what_help_says() {
     terminal.wait_for("Answered.");
     terminal.wait_for(PROMPT);
     terminal.type_line("/why");
-    terminal.wait_for("1 messages of this conversation");
+    terminal.wait_for("1 message of this conversation");
     terminal.wait_for(PROMPT);
     let id = home.json(["memory", "list"])[0]["id"]
         .as_str()
@@ -509,6 +509,11 @@ fn a_recovery_code_opens_the_vault() {
     terminal.wait_for("agent: ");
     assert_eq!(terminal.end().code(), Some(12));
     assert_eq!(home.remembered(), ["one"]);
+    for command in [&["memory", "list"][..], &["unlock"]] {
+        let wrong = home.agent(command).env("AGENT_PASSPHRASE", "not it");
+        let out = wrong.run();
+        out.expect_code(12).expect_stderr("--recovery-code");
+    }
 }
 
 /// A host that is not this machine, reached through a proxy that is a server of the test: nothing

@@ -137,7 +137,7 @@ fn a_search_in_the_chat_finds_and_opens_a_hit() {
         "{}",
         terminal.screen()
     );
-    say(&mut terminal, "/show 9", "there is no such hit");
+    say(&mut terminal, "/show 9", "the last search has no hit");
     say(&mut terminal, "/search zebra", "Nothing was found.");
     say(
         &mut terminal,
@@ -368,6 +368,7 @@ fn a_large_request_and_a_spent_month_are_asked_about() {
     terminal.wait_for("Send it? [y/N]");
     terminal.press("y");
     terminal.wait_for("This month has cost $0.00 so far; the limit is $0.00.");
+    terminal.wait_for("Send it? [y/N]");
     terminal.press("y");
     terminal.wait_for("one");
     terminal.wait_for(PROMPT);

@@ -18,7 +18,7 @@ fn offered(home: &Home, words: &[&str]) -> Vec<String> {
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let script = format!(
         "COMP_WORDS=({}); COMP_CWORD={last}; COMP_TYPE=9; \
-         _clap_complete_agent agent '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+         _agent agent '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
         quoted.join(" "),
         words[last],
         words[last - 1],
@@ -129,11 +129,17 @@ fn bash_path() -> String {
 #[test]
 fn every_shell_has_a_script_that_calls_the_program() {
     let home = Home::new();
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+    for (shell, ours) in [
+        ("bash", "-F _agent agent"),
+        ("zsh", "\"${(@Q)words}\""),
+        ("fish", "string unescape"),
+        ("elvish", "agent"),
+        ("powershell", "agent"),
+    ] {
         let script = home.bare(["completions", shell]).run();
         let script = script.expect_code(0).text();
         assert!(
-            script.contains("AGENT_COMPLETE") && script.contains("agent"),
+            script.contains("AGENT_COMPLETE") && script.contains(ours),
             "{shell}"
         );
     }

@@ -333,3 +333,62 @@ fn a_lock_does_not_end_incognito() {
     assert_eq!(home.json(["search", "secret"]), json!([]));
     assert_eq!(home.json(["search", "openly"]).as_array().unwrap().len(), 1);
 }
+
+fn say(terminal: &mut Terminal, line: &str, brings: &str) {
+    terminal.type_line(line);
+    terminal.wait_for(brings);
+    terminal.wait_for(PROMPT);
+}
+
+#[test]
+fn a_while_incognito_may_read_memory_and_leaves_the_vault_as_it_is() {
+    let home = lived_in();
+    home.learns_nothing_at_the_end();
+    let replies = ["one", "two", "three", "four"];
+    let server = Server::new(replies.iter().map(|text| anthropic(&[text])).collect());
+    let run = home.bare(["chat", "--new"]);
+    let run = run.env("AGENT_PASSPHRASE", PASSPHRASE);
+    let mut terminal = Terminal::start(server.anthropic(run));
+    terminal.wait_for(PROMPT);
+    say(&mut terminal, "said openly", "one");
+    let before = traces(&home);
+    say(
+        &mut terminal,
+        "/incognito with nothing",
+        "/incognito memory reads it",
+    );
+    say(
+        &mut terminal,
+        "/incognito memory",
+        "what is remembered is read",
+    );
+    say(&mut terminal, "where is the parcel for Irma?", "two");
+    say(
+        &mut terminal,
+        "/remember I said so",
+        "nothing is changed in the vault",
+    );
+    terminal.type_line("/lock");
+    terminal.wait_for("Passphrase: ");
+    say(&mut terminal, PASSPHRASE, "the chat goes on incognito");
+    say(&mut terminal, "and my cat?", "three");
+    expect_untouched(&home, &before);
+    say(&mut terminal, "/incognito", "Back in the vault");
+    say(&mut terminal, "said openly again", "four");
+    terminal.press("\u{4}");
+    assert_eq!(terminal.end().code(), Some(0));
+
+    let asked = server.asked();
+    assert!(asked[1].system().contains("stands in the barn"));
+    assert_eq!(
+        asked[1].messages().len(),
+        1,
+        "it is a conversation of its own"
+    );
+    assert!(asked[2].system().contains("my cat is called Mirabelle"));
+    assert!(!asked[2].body.to_string().contains("Irma?"));
+    let last: Vec<String> = asked[3].messages().into_iter().map(|said| said.1).collect();
+    assert_eq!(last, ["said openly", "one", "said openly again"]);
+    let said = home.agent(["export", "-o", "-"]).run();
+    assert!(!said.expect_code(0).text().contains("parcel for Irma?"));
+}

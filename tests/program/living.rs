@@ -350,7 +350,7 @@ fn colours_follow_the_option_the_variable_and_the_terminal() {
     let home = Home::with_vault();
     let coloured = |args: &[&str], env: &[(&str, &str)]| {
         let server = Server::new(vec![Say::Pieces(match anthropic(&["**bold**"]) {
-            Say::Pieces(pieces) | Say::Hang(pieces) => pieces,
+            Say::Pieces(pieces) | Say::Hang(pieces) | Say::Wait(pieces, ..) => pieces,
         })]);
         let mut run = home
             .bare(["ask", "hello"])

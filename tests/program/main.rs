@@ -7,6 +7,7 @@
     reason = "a test makes files and damages them as it likes"
 )]
 
+mod ahead;
 mod browsing;
 mod chatting;
 mod codes;

@@ -289,3 +289,38 @@ fn an_age_file_is_sealed_as_it_is_written_and_comes_back() {
     let out = home.agent(["export", "--age", "age1nonsense"]).run();
     assert!(out.expect_code(1).stdout.is_empty());
 }
+
+#[test]
+fn what_was_imported_is_in_the_index_and_a_person_sees_how_far_it_is() {
+    let home = Home::with_vault();
+    let log = home.secret_file("session_log.jsonl", session_log(10_100));
+    let import = home.bare(["import"]).env("AGENT_PASSPHRASE", PASSPHRASE);
+    let mut terminal = Terminal::start_sized(import.arg(&log), (24, 40));
+    terminal.wait_for("10100");
+    terminal.wait_for("\rbuilding the index ");
+    terminal.wait_for("100 %\r\u{1b}[K");
+    assert!(!terminal.screen().contains("building"));
+    assert_eq!(terminal.end().code(), Some(0));
+
+    let said = || {
+        let search = home.bare(["search", "message", "-k", "1"]);
+        let mut terminal = Terminal::start(search.env("AGENT_PASSPHRASE", PASSPHRASE));
+        terminal.wait_for("message ");
+        let sent = terminal.sent();
+        assert_eq!(terminal.end().code(), Some(0));
+        sent
+    };
+    let lose_the_index = || {
+        let mut files = home.files();
+        files.retain(|file| file.parent().unwrap().ends_with("search_index"));
+        assert!(!files.is_empty());
+        files.iter().for_each(|file| fs::remove_file(file).unwrap());
+    };
+    assert!(!said().contains("building"));
+    lose_the_index();
+    assert!(said().contains("\rbuilding the index "));
+    // Where nobody sees it, nothing is said.
+    lose_the_index();
+    let out = home.agent(["search", "message", "-k", "1"]).run();
+    assert_eq!(out.expect_code(0).stderr, "");
+}

@@ -17,6 +17,7 @@ fn a_wrong_passphrase_is_told_and_nothing_is_written() {
         .env("AGENT_PASSPHRASE", "not it")
         .run();
     out.expect_code(12).expect_stderr("the passphrase is wrong");
+    assert!(!out.stderr.contains("recovery code"), "there is none");
     assert_eq!(snapshot(home.root()), before);
 }
 

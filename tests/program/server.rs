@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -16,6 +17,8 @@ pub enum Say {
     Pieces(Vec<String>),
     /// These pieces, and then nothing until the client goes away.
     Hang(Vec<String>),
+    /// These pieces, and those behind them when the test says so.
+    Wait(Vec<String>, Receiver<()>, Vec<String>),
 }
 
 /// A request as it came.
@@ -169,20 +172,27 @@ fn serve(mut stream: &TcpStream, script: &Mutex<Script>, seen: &Seen) {
             next
         }
     };
-    let (pieces, hangs) = match say {
-        Some(Say::Pieces(pieces)) => (pieces, false),
-        Some(Say::Hang(pieces)) => (pieces, true),
-        None => return,
+    // A client that has gone away is what some of the tests are about.
+    let Some(say) = say else { return };
+    play(stream, say).ok();
+}
+
+fn play(mut stream: &TcpStream, say: Say) -> std::io::Result<()> {
+    let mut write = |pieces: Vec<String>| {
+        let mut pieces = pieces.iter();
+        pieces.try_for_each(|piece| stream.write_all(piece.as_bytes()))
     };
-    for piece in pieces {
-        // A client that has gone away is what some of the tests are about.
-        if stream.write_all(piece.as_bytes()).is_err() {
-            return;
+    match say {
+        Say::Pieces(pieces) => write(pieces),
+        Say::Wait(pieces, go_on, rest) => {
+            write(pieces)?;
+            go_on.recv().map_or(Ok(()), |()| write(rest))
         }
-    }
-    if hangs {
-        // Comes back when the client has gone away.
-        std::io::copy(&mut stream, &mut std::io::sink()).ok();
+        Say::Hang(pieces) => {
+            write(pieces)?;
+            // Comes back when the client has gone away.
+            std::io::copy(&mut stream, &mut std::io::sink()).map(|_| ())
+        }
     }
 }
 
@@ -288,14 +298,29 @@ fn event(data: &Value) -> String {
     )
 }
 
+/// A reply in Anthropic's format that waits in its middle until it is told to go on.
+pub fn anthropic_in_two(first: &str, second: &str) -> (Say, Sender<()>) {
+    let (tell, told) = mpsc::channel();
+    let begun = anthropic_start(&[first]);
+    let rest = anthropic_start(&[second]).split_off(begun.len() - 1);
+    let rest = rest.into_iter().chain(anthropic_end("end_turn"));
+    (Say::Wait(begun, told, rest.collect()), tell)
+}
+
 /// A whole reply in Anthropic's format that stops for `reason`.
 pub fn anthropic_stopped(texts: &[&str], reason: &str) -> Say {
     let mut pieces = anthropic_start(texts);
-    pieces.push(event(&json!({"type": "content_block_stop", "index": 0})));
-    pieces.push(event(&json!({"type": "message_delta",
-        "delta": {"stop_reason": reason}, "usage": {"output_tokens": 7}})));
-    pieces.push(event(&json!({"type": "message_stop"})));
+    pieces.extend(anthropic_end(reason));
     Say::Pieces(pieces)
+}
+
+fn anthropic_end(reason: &str) -> Vec<String> {
+    vec![
+        event(&json!({"type": "content_block_stop", "index": 0})),
+        event(&json!({"type": "message_delta",
+            "delta": {"stop_reason": reason}, "usage": {"output_tokens": 7}})),
+        event(&json!({"type": "message_stop"})),
+    ]
 }
 
 pub fn anthropic(texts: &[&str]) -> Say {

@@ -110,7 +110,14 @@ impl Chatting {
         if !stdin_is_terminal() {
             return Err(Failure::NoTerminal);
         }
-        let text = editor::edit_text(&self.shell, text, "message.md")?;
+        if let Some(waiting) = &self.waiting {
+            waiting.pause();
+        }
+        let text = editor::edit_text(&self.shell, text, "message.md");
+        if let Some(waiting) = &self.waiting {
+            waiting.again();
+        }
+        let text = text?;
         if text.trim().is_empty() {
             complain("(nothing was written)");
             return Ok(Outcome::Go);

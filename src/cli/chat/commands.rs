@@ -165,10 +165,10 @@ pub(super) const COMMANDS: &[Info] = &[
     ),
     info(
         "incognito",
-        "",
+        "[memory]",
         Nothing,
         Chatting::toggle_incognito,
-        "keep nothing from here on; again to go back",
+        "keep nothing from here on, read memory or not; again to go back",
     ),
     info(
         "attach",
@@ -275,7 +275,7 @@ impl Chatting {
             return Ok(Outcome::Go);
         }
         COMMANDS.iter().for_each(|info| complain(&row(info)));
-        complain("  //…                a message that begins with a slash");
+        complain("  //…                  a message that begins with a slash");
         complain(
             "Alt-Enter, Ctrl-J or a \\ at the end begins a new line; \"\"\" before and after a \
              message keeps its lines together. Tab completes, Ctrl-R searches what you typed. \
@@ -303,7 +303,7 @@ impl Chatting {
 
 fn row(info: &Info) -> String {
     format!(
-        "  {:<18} {}",
+        "  {:<20} {}",
         format!("/{} {}", info.name, info.takes),
         info.does
     )

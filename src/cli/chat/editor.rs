@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::config::{Behavior, BellStyle, Builder};
 use rustyline::error::ReadlineError;
@@ -34,9 +34,12 @@ enum Order {
     Forget,
 }
 
+/// Prints a line above the prompt.
+type Print = Box<dyn FnMut(String) + Send>;
+
 pub(super) struct Editor {
     orders: Sender<Order>,
-    print: Option<Box<dyn FnMut(String) + Send>>,
+    print: Arc<Mutex<Option<Print>>>,
 }
 
 /// Lines of history that are offered.
@@ -70,13 +73,10 @@ fn make(words: Arc<Mutex<Words>>) -> rustyline::Result<Inner> {
 impl Editor {
     /// Starts the thread; what is typed is sent to `events`.
     pub(super) fn start(events: Sender<Event>, words: Arc<Mutex<Words>>) -> Result<Self, Failure> {
-        let mut inner = make(words).map_err(|error| Failure::Input(io::Error::other(error)))?;
-        let print = inner.create_external_printer().ok().map(|mut printer| {
-            let print: Box<dyn FnMut(String) + Send> = Box::new(move |line| {
-                printer.print(line).ok();
-            });
-            print
-        });
+        let inner = make(words.clone());
+        let mut inner = inner.map_err(|error| Failure::Input(io::Error::other(error)))?;
+        let print = Arc::new(Mutex::new(printer(&mut inner)));
+        let shared = print.clone();
         let (orders, taken) = mpsc::channel();
         std::thread::spawn(move || {
             for order in taken {
@@ -89,6 +89,12 @@ impl Editor {
                     Order::Remember(lines) => remember(&mut inner, &lines),
                     Order::Forget => {
                         inner.clear_history().ok();
+                        // With it goes what was typed ahead and not read yet.
+                        if let Ok(fresh) = make(words.clone()) {
+                            inner = fresh;
+                            let print = printer(&mut inner);
+                            *shared.lock().unwrap_or_else(PoisonError::into_inner) = print;
+                        }
                     }
                 }
             }
@@ -106,17 +112,26 @@ impl Editor {
         self.orders.send(Order::Remember(lines)).ok();
     }
 
-    /// Forgets what was typed.
+    /// Forgets what was typed, and what was typed ahead: with a passphrase asked for in between,
+    /// that may be the passphrase.
     pub(super) fn forget(&self) {
         self.orders.send(Order::Forget).ok();
     }
 
     /// Prints a line above the prompt while it is shown.
     pub(super) fn print_above(&mut self, line: &str) {
-        if let Some(print) = self.print.as_mut() {
+        let mut print = self.print.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(print) = print.as_mut() {
             print(format!("{line}\n"));
         }
     }
+}
+
+fn printer(inner: &mut Inner) -> Option<Print> {
+    let mut printer = inner.create_external_printer().ok()?;
+    Some(Box::new(move |line| {
+        printer.print(line).ok();
+    }))
 }
 
 fn remember(inner: &mut Inner, lines: &[Text]) {

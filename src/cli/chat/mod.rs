@@ -1,8 +1,10 @@
 //! `agent chat`: the private chat on a terminal, or line by line from a pipe.
 
+mod ahead;
 mod asking;
 mod commands;
 mod editor;
+mod incognito;
 mod piped;
 mod remembering;
 mod turning;
@@ -22,7 +24,7 @@ use super::first;
 use super::history::local;
 use super::meaning;
 use super::memory::learn::{self, Left};
-use super::output::{complain, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
+use super::output::{complain, laid_out, one_line, stderr_is_terminal, stdin_is_terminal, whisper};
 use super::reply::{self, Display};
 use super::secret_input::{ask_hidden, has_terminal};
 use super::shell::{Shell, now};
@@ -36,6 +38,7 @@ use crate::provider::{Chosen, Why};
 use crate::seal::Passphrase;
 use crate::store::{Claim, Store, StoreError, Watching};
 use crate::vault::{LockedVault, ProviderKeys, RemoteError, VaultError};
+use ahead::{Pasting, Waiting};
 use commands::{Command, Outcome};
 use editor::{Editor, Line};
 use words::Words;
@@ -65,6 +68,8 @@ pub(super) struct Chatting {
     attach: Vec<std::path::PathBuf>,
     /// Nothing of what is said is kept.
     incognito: bool,
+    /// What is remembered is read even so.
+    reads_memory: bool,
     /// The session on the vault while the chat is incognito for a while.
     aside: Option<Session>,
     /// Where the hits of the last search are, for `/show`.
@@ -72,6 +77,10 @@ pub(super) struct Chatting {
     /// Changes of memory that were taken back, and those that did so.
     undone: Vec<u64>,
     words: Arc<Mutex<Words>>,
+    /// The terminal, where somebody may type ahead on one.
+    waiting: Option<Waiting>,
+    /// What the line editor remembers is to be forgotten: the passphrase was asked for.
+    was_locked: bool,
 }
 
 pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
@@ -102,7 +111,7 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
     talk::take_role(&mut session, &args.talk)?;
     let chosen = talk::choose(&shell, args.talk.model.as_deref(), &keys)?;
     let attach = args.talk.attach.clone();
-    let incognito = args.talk.incognito;
+    let (incognito, reads_memory) = (args.talk.incognito, args.talk.with_memory);
     let mut chatting = Chatting {
         shell,
         args,
@@ -114,16 +123,21 @@ pub(super) fn run(shell: Shell, args: ChatArgs) -> Result<ExitCode, Failure> {
         last: None,
         attach,
         incognito,
+        reads_memory,
         aside: None,
         hits: Vec::new(),
         undone: Vec::new(),
         words: Arc::default(),
+        waiting: None,
+        was_locked: false,
     };
     chatting.greet();
     let code = match stdin_is_terminal() && stderr_is_terminal() {
-        true => chatting.on_a_terminal(store)?,
-        false => chatting.on_a_pipe()?,
+        true => chatting.on_a_terminal(store),
+        false => chatting.on_a_pipe(),
     };
+    chatting.waiting = None;
+    let code = code?;
     if let Some(mut session) = chatting.aside.take().or(chatting.session.take()) {
         if !chatting.args.talk.incognito {
             let Chatting {
@@ -210,12 +224,8 @@ impl Chatting {
         let (sender, events) = mpsc::channel();
         let mut editor = Editor::start(sender.clone(), self.words.clone())?;
         let _watching = watch(store, sender);
-        editor.remember(
-            self.session
-                .as_ref()
-                .map(Session::typed_lately)
-                .unwrap_or_default(),
-        );
+        editor.remember(self.typed_lately());
+        self.waiting = Waiting::begin(&self.shell);
         let mut interrupted = false;
         loop {
             self.say_news();
@@ -235,7 +245,12 @@ impl Chatting {
                 editor.forget();
                 self.unlock_again()?;
             }
-            match self.line(&line) {
+            let outcome = self.line(&line);
+            if std::mem::take(&mut self.was_locked) {
+                editor.forget();
+                editor.remember(self.typed_lately());
+            }
+            match outcome {
                 Ok(true) => {}
                 Ok(false) => return Ok(ExitCode::SUCCESS),
                 Err(failure) if self.survives(&failure) => failure.report(false),
@@ -254,12 +269,17 @@ impl Chatting {
         editor.prompt();
         loop {
             match events.recv_timeout(POLL) {
-                Ok(Event::Line(line)) => return line,
+                Ok(Event::Line(line)) => {
+                    if let Some(waiting) = &self.waiting {
+                        waiting.again();
+                    }
+                    return line;
+                }
                 Ok(Event::Look) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Line::End,
             }
             if let Some(line) = self.look() {
-                editor.print_above(&line);
+                editor.print_above(&laid_out(&line));
             }
             if minutes > 0 && self.session.is_some() && since.elapsed() >= idle {
                 self.lock();
@@ -268,6 +288,11 @@ impl Chatting {
                 );
             }
         }
+    }
+
+    fn typed_lately(&self) -> Vec<Text> {
+        let session = self.session.as_ref();
+        session.map(Session::typed_lately).unwrap_or_default()
     }
 
     /// What is open; while the chat is locked, nothing is.
@@ -330,6 +355,7 @@ impl Chatting {
         self.hits.clear();
         *self.words.lock().unwrap_or_else(PoisonError::into_inner) = Words::default();
         self.keys = ProviderKeys::default();
+        self.was_locked = true;
     }
 
     /// What a chat goes on after: a turn that failed is not the end of it.
@@ -394,6 +420,8 @@ impl Chatting {
             last,
             args,
             incognito,
+            reads_memory,
+            waiting,
             ..
         } = self;
         let Some(session) = session.as_mut() else {
@@ -401,7 +429,7 @@ impl Chatting {
         };
         session.refresh()?;
         // Incognito, nothing but what was just typed leaves, unless memory goes with it.
-        if !*consented && (!*incognito || args.talk.with_memory) {
+        if !*consented && (!*incognito || *reads_memory) {
             let circumstances = Circumstances {
                 why: &chosen.why,
                 yes: false,
@@ -412,7 +440,10 @@ impl Chatting {
         }
         session.say_with(bundle.content.clone(), bundle.images.clone(), now())?;
         let display = Display::of(shell, args.talk.no_markdown);
-        let Answered { answer, timing } = talk::answer(shell, session, chosen, display)?;
+        let pasting = waiting.as_ref().map(|_| Pasting::begin());
+        let answered = talk::answer(shell, session, chosen, display);
+        drop(pasting);
+        let Answered { answer, timing } = answered?;
         match answer.message.as_ref().and_then(|message| message.stop) {
             Some(Stop::Interrupted) => complain("(stopped; what came is kept)"),
             Some(Stop::Length) => complain("(cut at the token limit)"),
@@ -467,32 +498,6 @@ impl Chatting {
                 Err(other) => return Err(other.into()),
             }
         }
-    }
-}
-
-impl Chatting {
-    /// Goes on where it was when it was locked: what was incognito is gone, and goes on so.
-    fn go_on_with(&mut self, vault: Opened) -> Result<(), Failure> {
-        let talk = &self.args.talk;
-        let settings = talk::settings(&self.shell, talk, Surface::Chat)?;
-        let mut session = match talk.with_memory {
-            true => talk::incognito_on(&self.shell, vault, settings, talk)?,
-            false => {
-                let opening = Opening::This(self.conversation);
-                let mut session = talk::session(&self.shell, Box::new(vault), settings, opening)?;
-                meaning::attach(&self.shell, &mut session, &self.keys);
-                session
-            }
-        };
-        talk::take_role(&mut session, talk)?;
-        self.session = Some(session);
-        if self.incognito {
-            complain("What was said incognito is gone; the chat goes on incognito.");
-        }
-        if self.incognito && !self.args.talk.incognito {
-            self.step_aside()?;
-        }
-        Ok(())
     }
 }
 

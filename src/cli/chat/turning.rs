@@ -93,33 +93,6 @@ impl Chatting {
         Ok(Outcome::Go)
     }
 
-    pub(super) fn toggle_incognito(&mut self, _: &str) -> Result<Outcome, Failure> {
-        if let Some(session) = self.aside.take() {
-            self.session = Some(session);
-            self.incognito = false;
-            complain("Back in the vault; what was said in between is gone.");
-        } else if self.incognito {
-            complain("This chat has been incognito from its start.");
-        } else {
-            self.step_aside()?;
-            complain("Incognito: nothing from here on is kept anywhere; /incognito goes back.");
-        }
-        Ok(Outcome::Go)
-    }
-
-    /// Puts the session on the vault aside, and goes on in one that is kept nowhere.
-    pub(super) fn step_aside(&mut self) -> Result<(), Failure> {
-        let settings = self.open_session()?.settings.clone();
-        let scratch = talk::incognito(crate::chat::Settings {
-            use_memory: false,
-            learns: false,
-            ..settings
-        })?;
-        self.aside = self.session.replace(scratch);
-        self.incognito = true;
-        Ok(())
-    }
-
     /// The same search as `agent search`, its options included.
     pub(super) fn search(&mut self, words: &str) -> Result<Outcome, Failure> {
         let words = ["agent", "search"]

@@ -32,8 +32,10 @@ impl Desk {
             .iter()
             .filter(|s| s.item.status == Status::Pending)
             .count();
+        let ids = items.iter().map(|s| self.view.fold.short_id(s.item.id));
+        let wide = ids.map(|id| id.len()).max().unwrap_or(0);
         for stored in &items {
-            print_line(&self.line(stored))?;
+            print_line(&self.line(stored, wide))?;
         }
         if waiting > 0 && filter.status.is_none() {
             self.shell.note(&format!(
@@ -43,7 +45,7 @@ impl Desk {
         Ok(())
     }
 
-    fn line(&self, stored: &Stored) -> String {
+    fn line(&self, stored: &Stored, wide: usize) -> String {
         let item = &stored.item;
         let mut marks = Vec::new();
         if item.status != Status::Active {
@@ -68,7 +70,7 @@ impl Desk {
         };
         let id = self.view.fold.short_id(item.id);
         format!(
-            "{id}  {:<10}  {}{marks}",
+            "{id:<wide$}  {:<10}  {}{marks}",
             word(&item.kind),
             one_line(&item.text)
         )
