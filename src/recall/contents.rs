@@ -39,7 +39,6 @@ pub fn lent_by(speaker: Speaker, weight: u32) -> u32 {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    pub start: u32,
     pub conversation: u32,
     /// Days since 1970-01-01 (UTC).
     pub day: i32,
@@ -155,6 +154,8 @@ impl Sums {
 pub struct Contents {
     pub passages: u32,
     pub runs: Vec<Run>,
+    /// The first passage of each run: what is asked for most often lies close together.
+    starts: Vec<u32>,
     pub conversations: Vec<Conversation>,
     pub sums: Sums,
     by_id: HashMap<[u8; 16], u32>,
@@ -164,34 +165,31 @@ impl Contents {
     /// The run that holds a passage.
     pub fn run_of(&self, passage: u32) -> u32 {
         debug_assert!(passage < self.passages);
-        self.runs.partition_point(|run| run.start <= passage) as u32 - 1
+        self.starts.partition_point(|start| *start <= passage) as u32 - 1
     }
 
     /// The run that holds a passage; quick where it lies a little after `near`.
     pub fn run_near(&self, near: u32, passage: u32) -> u32 {
         let from = near as usize;
-        if self.runs[from].start > passage {
+        if self.starts[from] > passage {
             return self.run_of(passage);
         }
         let (mut low, mut step) = (from, 1);
         while self
-            .runs
+            .starts
             .get(low + step)
-            .is_some_and(|run| run.start <= passage)
+            .is_some_and(|start| *start <= passage)
         {
             low += step;
             step *= 2;
         }
-        let high = (low + step).min(self.runs.len());
-        (low + self.runs[low..high].partition_point(|run| run.start <= passage)) as u32 - 1
+        let high = (low + step).min(self.starts.len());
+        (low + self.starts[low..high].partition_point(|start| *start <= passage)) as u32 - 1
     }
 
     pub fn range(&self, run: u32) -> Range<u32> {
-        let end = self
-            .runs
-            .get(run as usize + 1)
-            .map_or(self.passages, |next| next.start);
-        self.runs[run as usize].start..end
+        let end = self.starts.get(run as usize + 1);
+        self.starts[run as usize]..end.copied().unwrap_or(self.passages)
     }
 
     pub fn conversation(&self, id: &[u8; 16]) -> Option<u32> {
@@ -237,8 +235,8 @@ impl Contents {
         if previous != NONE {
             self.runs[previous as usize].next = run;
         }
+        self.starts.push(self.passages);
         self.runs.push(Run {
-            start: self.passages,
             conversation,
             day,
             seq,
@@ -275,9 +273,9 @@ impl Contents {
     /// Appends another directory behind this one.
     pub fn append(&mut self, other: &Contents) {
         let base = self.passages;
-        for run in &other.runs {
+        for (run, start) in other.runs.iter().zip(&other.starts) {
             let id = &other.conversations[run.conversation as usize].id;
-            self.passages = base + run.start;
+            self.passages = base + start;
             self.begin_run(id, run.day, run.seq);
         }
         for conversation in &other.conversations {

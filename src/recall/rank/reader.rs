@@ -143,13 +143,13 @@ impl<'a> Reader<'a> {
 
     /// The message before in the same conversation.
     pub fn previous(&mut self, span: Span) -> Result<Option<Span>, RecallError> {
-        let run = &self.contents.runs[span.run as usize];
-        let (last, run) = if span.first > run.start {
+        let (last, run) = if span.first > self.contents.range(span.run).start {
             (span.first - 1, span.run)
-        } else if run.previous != NONE {
-            (self.contents.range(run.previous).end - 1, run.previous)
         } else {
-            return Ok(None);
+            match self.contents.runs[span.run as usize].previous {
+                NONE => return Ok(None),
+                run => (self.contents.range(run).end - 1, run),
+            }
         };
         let range = self.contents.range(run);
         let mut first = last;
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
         } else {
             match self.contents.runs[span.run as usize].next {
                 NONE => return Ok(None),
-                run => (self.contents.runs[run as usize].start, run),
+                run => (self.contents.range(run).start, run),
             }
         };
         let range = self.contents.range(run);

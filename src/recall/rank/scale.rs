@@ -57,7 +57,11 @@ impl Scale {
         }
         let words = Spread::new(messages, sum, squares);
         let (mut sum, mut squares) = (0.0, 0.0);
-        for (conversation, score) in counting.each(contents, conversations) {
+        let mut best_conversation = 0.0;
+        // Most conversations hold no word of the question, and are not looked at.
+        let scored = counting.each(contents, conversations);
+        for (conversation, &score) in scored.filter(|(_, score)| **score > 0.0) {
+            best_conversation = f64::max(best_conversation, score);
             let messages = f64::from(conversation.messages);
             sum += score * messages;
             squares += score * score * messages;
@@ -72,7 +76,7 @@ impl Scale {
             words,
             conversations: Spread::new(messages, sum, squares),
             lengths,
-            best_conversation: conversations.iter().copied().fold(0.0, f64::max),
+            best_conversation,
         }
     }
 

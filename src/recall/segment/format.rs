@@ -225,12 +225,13 @@ pub fn put_directory(out: &mut Vec<u8>, contents: &Contents) {
     }
     put(out, contents.runs.len() as u64);
     let (mut start, mut day, mut seq) = (0, 0, 0);
-    for run in &contents.runs {
-        put(out, u64::from(run.start - start));
+    for (n, run) in (0..).zip(&contents.runs) {
+        let begins = contents.range(n).start;
+        put(out, u64::from(begins - start));
         put(out, u64::from(run.conversation));
         put_signed(out, i64::from(run.day) - i64::from(day));
         put_signed(out, run.seq.wrapping_sub(seq) as i64);
-        (start, day, seq) = (run.start, run.day, run.seq);
+        (start, day, seq) = (begins, run.day, run.seq);
     }
     put_sums(out, &contents.sums);
 }
