@@ -106,6 +106,17 @@ fn json_of_init_and_status() {
     assert_eq!(verified["whole"], true);
 }
 
+/// The fields of an answer, in order.
+pub const ANSWER: [&str; 7] = [
+    "conversation",
+    "memory",
+    "message",
+    "model",
+    "stop",
+    "text",
+    "usage",
+];
+
 #[test]
 fn json_of_ask() {
     let home = Home::with_vault();
@@ -113,16 +124,7 @@ fn json_of_ask() {
     let server = Server::new(vec![anthropic(&[learns])]);
     let run = server.anthropic(home.agent(["ask", "--json", "the sky is blue"]));
     let answer = run.run().expect_code(0).json();
-    let names = [
-        "conversation",
-        "memory",
-        "message",
-        "model",
-        "stop",
-        "text",
-        "usage",
-    ];
-    assert_eq!(fields(&answer), names);
+    assert_eq!(fields(&answer), ANSWER);
     assert_eq!(answer["text"], "Hello.");
     assert_eq!(answer["memory"][0]["text"], "the sky is blue");
     assert_eq!(answer["stop"], "end");

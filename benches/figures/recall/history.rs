@@ -163,17 +163,19 @@ impl Questions {
     /// Chosen from a sample of a history of `count` messages.
     pub fn of(count: u64) -> Questions {
         let sample = count.min(100_000);
-        let mut messages_with: HashMap<String, u64> = HashMap::new();
+        // By what is looked for, which all forms of a word share; with one of them.
+        let mut messages_with: HashMap<Vec<String>, (u64, String)> = HashMap::new();
         let mut eight = String::new();
         for said in history(sample) {
             let mut words = content_words(&said.text);
             if eight.is_empty() && words.len() >= 8 && said.session >= sample / 80 {
-                eight = words[..8].join(" ");
+                let words: Vec<&str> = words[..8].iter().map(|(_, word)| word.as_str()).collect();
+                eight = words.join(" ");
             }
             words.sort();
-            words.dedup();
-            for word in words {
-                *messages_with.entry(word).or_default() += 1;
+            words.dedup_by(|next, kept| next.0 == kept.0);
+            for (terms, word) in words {
+                messages_with.entry(terms).or_insert((0, word)).0 += 1;
             }
         }
         let nearest = |share: f64| {
@@ -181,12 +183,12 @@ impl Questions {
             let far = |n: u64| (n as f64 / wanted).ln().abs();
             let found = messages_with
                 .iter()
-                .min_by(|a, b| far(*a.1).total_cmp(&far(*b.1)).then(a.0.cmp(b.0)));
-            found.unwrap().0.clone()
+                .min_by(|a, b| far(a.1.0).total_cmp(&far(b.1.0)).then(a.0.cmp(b.0)));
+            found.unwrap().1.1.clone()
         };
-        let rare = match messages_with.get(RARE) {
-            Some(_) => RARE.to_owned(),
-            None => nearest(1e-5),
+        let rare = match messages_with.values().any(|(_, word)| word == RARE) {
+            true => RARE.to_owned(),
+            false => nearest(1e-5),
         };
         Questions {
             common: nearest(1.0),
@@ -197,13 +199,15 @@ impl Questions {
     }
 }
 
-/// Words of four letters and more that are no stop words, in order, each once.
-pub fn content_words(text: &str) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
+/// Words of four letters and more that are no stop words, in order, each once, behind what is
+/// looked for in their place.
+pub fn content_words(text: &str) -> Vec<(Vec<String>, String)> {
+    let mut out: Vec<(Vec<String>, String)> = Vec::new();
     for asked in agent::recall::analyse::question(text, 1) {
         let plain = asked.word.len() >= 4 && asked.word.bytes().all(|b| b.is_ascii_lowercase());
-        if plain && !asked.terms.is_empty() && !out.contains(&asked.word) {
-            out.push(asked.word);
+        let known = out.iter().any(|(_, word)| *word == asked.word);
+        if plain && !asked.terms.is_empty() && !known {
+            out.push((asked.terms, asked.word));
         }
     }
     out

@@ -45,6 +45,7 @@ pub fn quality() -> Quality {
         // Every third word of it, four of them: enough to mean it, too few to be sure.
         let words: Vec<String> = content_words(&said.text)
             .into_iter()
+            .map(|(_, word)| word)
             .step_by(3)
             .take(4)
             .collect();
