@@ -1,23 +1,9 @@
 //! What is typed while a reply streams: it waits for the prompt and spoils nothing.
 
+use super::chatting::{PROMPT, chat, leave};
 use super::server::{Say, Server, anthropic, anthropic_in_two, anthropic_start};
 use super::terminal::Terminal;
 use super::world::{Home, PASSPHRASE};
-
-const PROMPT: &str = "› ";
-
-fn chat(home: &Home, server: &Server) -> Terminal {
-    home.learns_nothing_at_the_end();
-    let run = home.bare(["chat"]).env("AGENT_PASSPHRASE", PASSPHRASE);
-    let mut terminal = Terminal::start(server.anthropic(run));
-    terminal.wait_for(PROMPT);
-    terminal
-}
-
-fn leave(mut terminal: Terminal) {
-    terminal.press("\u{4}");
-    assert_eq!(terminal.end().code(), Some(0));
-}
 
 /// What was said last, in each request.
 fn said(server: &Server) -> Vec<String> {
@@ -33,7 +19,7 @@ fn lines_and_a_paste_are_the_next_messages_and_not_in_the_reply() {
     let rest = ["The second.", "The third.", "The fourth.", "The fifth."];
     let rest = rest.iter().map(|text| anthropic(&[text]));
     let server = Server::new([first].into_iter().chain(rest).collect());
-    let mut terminal = chat(&home, &server);
+    let mut terminal = chat(&home, &server, &[]);
     terminal.type_line("tell me a story");
     terminal.wait_for("Once upon");
     terminal.type_line("and then?");
@@ -63,7 +49,7 @@ fn lines_and_a_paste_are_the_next_messages_and_not_in_the_reply() {
 fn a_paste_is_marked_while_a_reply_streams() {
     let home = Home::with_vault();
     let server = Server::new(vec![Say::Hang(anthropic_start(&["Once upon"]))]);
-    let mut terminal = chat(&home, &server);
+    let mut terminal = chat(&home, &server, &[]);
     terminal.type_line("tell me a story");
     terminal.wait_for("Once upon");
     assert!(terminal.cells().bracketed_paste());
@@ -79,7 +65,7 @@ fn ctrl_c_stops_the_reply_and_keeps_what_was_typed() {
     let home = Home::with_vault();
     let hang = Say::Hang(anthropic_start(&["Once upon"]));
     let server = Server::new(vec![hang, anthropic(&["The end."])]);
-    let mut terminal = chat(&home, &server);
+    let mut terminal = chat(&home, &server, &[]);
     terminal.type_line("tell me a story");
     terminal.wait_for("Once upon");
     terminal.press("half a \u{3}");
@@ -100,7 +86,7 @@ fn what_was_typed_ahead_answers_no_question() {
     home.agent(large).run().expect_code(0);
     let (first, go_on) = anthropic_in_two("Once upon", " a time.");
     let server = Server::new(vec![first, anthropic(&["Yes."])]);
-    let mut terminal = chat(&home, &server);
+    let mut terminal = chat(&home, &server, &[]);
     terminal.type_line("tell me a story");
     terminal.wait_for("Once upon");
     terminal.type_line(&"many words ".repeat(60));
@@ -125,7 +111,7 @@ fn after_a_lock_nothing_that_was_typed_before_is_said() {
     let home = Home::with_vault();
     let (first, go_on) = anthropic_in_two("Once upon", " a time.");
     let server = Server::new(vec![first, anthropic(&["Yes."])]);
-    let mut terminal = chat(&home, &server);
+    let mut terminal = chat(&home, &server, &[]);
     terminal.type_line("tell me a story");
     terminal.wait_for("Once upon");
     terminal.type_line("/lock");

@@ -6,10 +6,10 @@ use super::server::{Say, Server, anthropic, anthropic_start};
 use super::terminal::Terminal;
 use super::world::{Home, PASSPHRASE, files_below};
 
-const PROMPT: &str = "› ";
+pub const PROMPT: &str = "› ";
 
 /// A chat with a scripted server, at its first prompt.
-fn chat(home: &Home, server: &Server, args: &[&str]) -> Terminal {
+pub fn chat(home: &Home, server: &Server, args: &[&str]) -> Terminal {
     home.learns_nothing_at_the_end();
     let run = home
         .bare(["chat"])
@@ -20,7 +20,7 @@ fn chat(home: &Home, server: &Server, args: &[&str]) -> Terminal {
     terminal
 }
 
-fn leave(mut terminal: Terminal) {
+pub fn leave(mut terminal: Terminal) {
     terminal.press("\u{4}");
     assert_eq!(terminal.end().code(), Some(0));
 }

@@ -87,7 +87,9 @@ impl Home {
     /// Runs a copy of the program from now on, with nothing beside it.
     pub fn takes_the_program_alone(&mut self) {
         let copy = self.path("agent-program");
-        fs::copy(&self.program, &copy).unwrap();
+        // Copied here, it would be open for writing in whatever another test starts meanwhile.
+        let copied = Command::new("cp").arg(&self.program).arg(&copy).status();
+        assert!(copied.unwrap().success());
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
         self.program = copy;
     }
