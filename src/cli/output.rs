@@ -45,7 +45,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Writes one line to stdout; on a terminal, broken between words. What has to stay as it is goes
-/// through [`print`].
+/// through [`print()`].
 pub(super) fn print_line(text: &str) -> Result<(), Failure> {
     let text = match stdout_is_terminal() {
         true => wrapped(text, terminal_columns()),
