@@ -259,9 +259,11 @@ impl Conversations {
 
     fn event(&mut self, seq: u64, event: &ConversationEvent) {
         let parent = match &event.op {
-            ConversationOp::Forked { from, .. } => self.find(*from).and_then(|c| c.project.clone()),
+            ConversationOp::Forked { from, .. } => self.find(*from),
             _ => None,
         };
+        let local = parent.is_some_and(|parent| parent.local);
+        let parent = parent.and_then(|parent| parent.project.clone());
         let conversation = self.at(event.id, seq, event.at);
         match &event.op {
             ConversationOp::Started {
@@ -280,6 +282,7 @@ impl Conversations {
                 project,
             } => {
                 conversation.forked = Some((*from, *message));
+                conversation.local |= local;
                 conversation.begin_in(project.clone().or(parent));
             }
             ConversationOp::Archived => conversation.archived = true,
@@ -318,7 +321,7 @@ impl Fold for Conversations {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn apply(&mut self, seq: u64, record: &Record) -> Applied {

@@ -10,7 +10,7 @@ use crate::recall::RecallError;
 use crate::recall::shelf::FileMark;
 
 /// Raised with any change of what analysis or folding does: an index of another version is rebuilt.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 const SEGMENTS_MAX: usize = 4096;
 
 /// One file, as the manifest names it.

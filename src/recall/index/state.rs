@@ -53,7 +53,37 @@ impl State {
             ConversationOp::Started { private: None, .. } => {
                 self.local.remove(&id);
             }
+            ConversationOp::Forked { from, .. } if self.local.contains(from) => {
+                self.local.insert(id);
+            }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Privacy;
+
+    #[test]
+    fn a_fork_of_what_stays_here_stays_here() {
+        let [private, open, fork, other] = [1, 2, 3, 4].map(|n| Id::from_bytes([n; 16]));
+        let started = |private| ConversationOp::Started {
+            name: None,
+            private,
+            project: None,
+        };
+        let forked = |from| ConversationOp::Forked {
+            from,
+            message: Id::NIL,
+            project: None,
+        };
+        let mut state = State::default();
+        state.apply_conversation(private, &started(Some(Privacy::Local)));
+        state.apply_conversation(open, &started(None));
+        state.apply_conversation(fork, &forked(private));
+        state.apply_conversation(other, &forked(open));
+        assert!(state.is_local(&fork.bytes()) && !state.is_local(&other.bytes()));
     }
 }
